@@ -1,0 +1,222 @@
+/**
+ * The error catalogue: every failure of the world that a user can meet, by code. A failure of ours is an
+ * assertion instead and stops the process. `docs/reference/errors.md` is generated from this table.
+ */
+
+/** What the pipeline does with a record that met this error. */
+export type ErrorTreatment =
+  /** The whole batch waits and is tried again: the world is out, the record is not at fault. */
+  | 'retry-batch'
+  /** The record becomes a dead letter that is tried again by itself with growing delays. */
+  | 'retry-record'
+  /** The record becomes a dead letter that waits for a human: the same bytes would fail again. */
+  | 'park-record'
+  /** The caller is told at once; nothing was accepted. */
+  | 'refuse';
+
+interface CatalogueEntry {
+  readonly summary: string;
+  readonly fix: string;
+  readonly treatment: ErrorTreatment;
+}
+
+export const errorCatalogue = {
+  'config.invalid': {
+    summary: 'The configuration does not fit its schema.',
+    fix: 'Correct the named line of the file; `syncline validate` checks it without starting anything.',
+    treatment: 'refuse',
+  },
+  'config.unreadable': {
+    summary: 'The configuration file cannot be read or is not YAML.',
+    fix: 'Check the path given by --config or SYNCLINE_CONFIG and the YAML syntax at the named line.',
+    treatment: 'refuse',
+  },
+  'config.env-missing': {
+    summary: 'The configuration refers to an environment variable that is not set.',
+    fix: 'Set the variable, or give a default in the file: ${NAME:-default}.',
+    treatment: 'refuse',
+  },
+  'record.malformed': {
+    summary: 'The bytes on the topic are not a change event.',
+    fix: 'Look at the body in the dead letter, correct the producer, then discard or replay.',
+    treatment: 'park-record',
+  },
+  'record.too-large': {
+    summary: 'The record is larger than the pipeline carries.',
+    fix: 'Send less per record, or raise `limits.recordBytesMax` and the broker’s limit together.',
+    treatment: 'park-record',
+  },
+  'record.too-deep': {
+    summary: 'The record is nested deeper than the pipeline carries.',
+    fix: 'Flatten the record at its source, or map the inner part as text.',
+    treatment: 'park-record',
+  },
+  'record.unstorable-text': {
+    summary: 'The record holds text that PostgreSQL cannot store: U+0000 or half of a surrogate pair.',
+    fix: 'Remove the character at the source, or drop it with a `trim: control` mapping rule, then replay.',
+    treatment: 'park-record',
+  },
+  'record.entity-id-too-long': {
+    summary: 'The entity id is longer than 100 characters.',
+    fix: 'Choose a shorter key or match key for this entity kind.',
+    treatment: 'park-record',
+  },
+  'mapping.failed': {
+    summary: 'A mapping rule could not be applied to a value.',
+    fix: 'The error names field, rule and value: correct the rule or the value, then replay.',
+    treatment: 'park-record',
+  },
+  'mapping.invalid-rule': {
+    summary: 'A mapping rule cannot be compiled.',
+    fix: 'Correct the named rule in the configuration.',
+    treatment: 'refuse',
+  },
+  'identity.key-missing': {
+    summary: 'The record carries no key.',
+    fix: 'Configure a key field that is always present, or correct the source.',
+    treatment: 'park-record',
+  },
+  'identity.conflict': {
+    summary: 'A second key of the same source claims the same match key.',
+    fix: 'Two records of one source share what should tell them apart: correct one, then replay.',
+    treatment: 'park-record',
+  },
+  'schema.incompatible': {
+    summary: 'The schema registry refused a schema: it is incompatible with the one in use.',
+    fix: 'Add fields with defaults instead of renaming or retyping, or use a new topic.',
+    treatment: 'refuse',
+  },
+  'schema.unknown': {
+    summary: 'A message names a schema the registry does not know.',
+    fix: 'Check that the registry is the one the message was written with.',
+    treatment: 'retry-record',
+  },
+  'store.rejected': {
+    summary: 'PostgreSQL refused the record itself.',
+    fix: 'The reason is in the dead letter; correct the record or its mapping, then replay.',
+    treatment: 'park-record',
+  },
+  'kafka.unavailable': {
+    summary: 'Kafka does not answer.',
+    fix: 'Check that the brokers of `kafka.brokers` run and are reachable; work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'kafka.log-truncated': {
+    summary: 'The topic begins after the position we stored: records between were deleted by retention.',
+    fix: 'Resync the source, then accept the gap with `syncline start --accept-gap TOPIC`.',
+    treatment: 'retry-batch',
+  },
+  'postgres.unavailable': {
+    summary: 'PostgreSQL does not answer.',
+    fix: 'Check that the server of `postgres.url` runs and is reachable; work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'redis.unavailable': {
+    summary: 'Redis does not answer.',
+    fix: 'Check that the server of `redis.url` runs and is reachable; work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'registry.unavailable': {
+    summary: 'The schema registry does not answer.',
+    fix: 'Check that the server of `schemaRegistry.url` runs and is reachable; work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'lease.lost': {
+    summary: 'Another process owns this partition now.',
+    fix: 'Nothing to do: the other process goes on where this one stopped.',
+    treatment: 'retry-batch',
+  },
+  'request.invalid': {
+    summary: 'The request does not fit its schema.',
+    fix: 'Every field at fault is listed in `errors`.',
+    treatment: 'refuse',
+  },
+  'request.malformed': {
+    summary: 'The body is not JSON.',
+    fix: 'Send JSON as UTF-8 with content type application/json.',
+    treatment: 'refuse',
+  },
+  'request.too-large': {
+    summary: 'The body is larger than accepted.',
+    fix: 'Send smaller batches; the limit is `api.bodyBytesMax`.',
+    treatment: 'refuse',
+  },
+  'request.unauthenticated': {
+    summary: 'The request carries no valid API key.',
+    fix: 'Send the key as `Authorization: Bearer KEY`; the first admin key lies in the file that `npm start` names.',
+    treatment: 'refuse',
+  },
+  'request.forbidden': {
+    summary: 'The API key’s role may not do this.',
+    fix: 'Use a key with the role named in the answer.',
+    treatment: 'refuse',
+  },
+  'request.not-found': {
+    summary: 'There is nothing at this address.',
+    fix: 'See /docs for the addresses there are.',
+    treatment: 'refuse',
+  },
+  'request.conflict': {
+    summary: 'The request contradicts what is there.',
+    fix: 'Read the current state and decide again.',
+    treatment: 'refuse',
+  },
+  'request.rate-limited': {
+    summary: 'Too many requests from this client.',
+    fix: 'Wait for the seconds named in Retry-After.',
+    treatment: 'refuse',
+  },
+  'stack.part-missing': {
+    summary: 'A part the embedded stack needs is not installed.',
+    fix: 'Run the one command the message names, or give the address of a running service.',
+    treatment: 'refuse',
+  },
+  'stack.start-failed': {
+    summary: 'A part of the embedded stack did not start.',
+    fix: 'The last lines of its log are in the message; the whole log lies where it names.',
+    treatment: 'refuse',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export interface SyncErrorOptions {
+  readonly cause?: unknown;
+  /** What a program reads: field, rule, value, line… Always small and JSON-safe. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** A failure of the world, named in the catalogue. The message is what a human reads first. */
+export class SyncError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: SyncErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'SyncError';
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get treatment(): ErrorTreatment {
+    return errorCatalogue[this.code].treatment;
+  }
+
+  get fix(): string {
+    return errorCatalogue[this.code].fix;
+  }
+}
+
+export function isSyncError(error: unknown): error is SyncError {
+  return error instanceof SyncError;
+}
+
+/** The text of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Closes a switch over a union: a case that was forgotten does not compile. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}
