@@ -1,0 +1,25 @@
+import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../change-event.ts';
+
+/** What stands in the value of a message. */
+export interface PayloadTypes {
+  change: ChangeEvent;
+  canonical: CanonicalRecord;
+  golden: GoldenRecord;
+}
+
+export type PayloadName = keyof PayloadTypes;
+
+/**
+ * Bytes <-> payload, as JSON or as Avro through a schema registry. Codecs of one topic are prepared once
+ * (`codecs.for(name, topic)`); after that a batch of records costs no round trip.
+ */
+export interface RecordCodec<P> {
+  /** Throws SyncError('record.unstorable-text') for text no database takes. */
+  encode(payload: P): Buffer | string;
+  /** Throws SyncError('record.malformed') for anything that is not such a payload. */
+  decode(value: Buffer): P;
+}
+
+export interface RecordCodecs {
+  for<N extends PayloadName>(name: N, topic: string): Promise<RecordCodec<PayloadTypes[N]>>;
+}

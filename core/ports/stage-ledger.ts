@@ -1,0 +1,36 @@
+import type { Outcome } from '../outcome.ts';
+import type { PartitionRef } from './event-log.ts';
+
+/**
+ * What the processor keeps in PostgreSQL for each raw partition: who owns it, how far it is, what was stopped.
+ * Everything is a compare-and-set on the lease, so a process that lost the partition changes nothing.
+ */
+export interface ProcessorLease extends PartitionRef {
+  readonly token: number;
+  /** The token under which the cache's mark was last set. */
+  readonly previousToken: number;
+  readonly nextOffset: number;
+  /**
+   * Records below this offset may have been sent on by an earlier owner: they are sent on again whatever the filter
+   * says, so that a record has one outcome.
+   */
+  readonly claimedThrough: number;
+  readonly era: string;
+}
+
+/** What became of the records of an offset range at the processor. */
+export interface RangeOutcome {
+  readonly forwarded: number;
+  readonly stopped: Readonly<Partial<Record<Outcome, number>>>;
+}
+
+export interface StageLedger {
+  /** Takes the partition over from whoever had it. The era is kept only under the same configuration. */
+  acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease>;
+  /** Null when the lease is lost. */
+  beginEra(lease: ProcessorLease): Promise<ProcessorLease | null>;
+  /** Announces that records below `through` may be sent on. Null when the lease is lost. */
+  claim(lease: ProcessorLease, through: number): Promise<ProcessorLease | null>;
+  /** Counts [lease.nextOffset, through) once and for all. Null when the lease is lost. */
+  settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null>;
+}

@@ -1,0 +1,43 @@
+import type { PartitionRef } from './event-log.ts';
+
+/**
+ * What Redis is to us: a filter and nothing else. It may forget, go back in time or be replaced by another server at
+ * any moment; the contract is that a read tells whether the entries can be trusted.
+ */
+
+/** Who may write the entries of a partition, and since when they can be trusted. */
+export interface CacheTicket extends PartitionRef {
+  /** The partition's lease: rises with every owner. */
+  readonly token: number;
+  /** Entries are valid only within one era; a new one begins whenever trust was lost. */
+  readonly era: string;
+}
+
+export interface CacheRead {
+  /** False: the server is another one, was restarted, flushed or rolled back, or someone else owns the partition. */
+  readonly trusted: boolean;
+  /** One per key asked for, null where nothing stands under this era. Empty when not trusted. */
+  readonly entries: readonly (CacheEntry | null)[];
+}
+
+export interface CacheEntry {
+  readonly fingerprint: string;
+  /** The raw offset of the change that left this fingerprint. */
+  readonly offset: number;
+}
+
+export interface CacheWrite extends CacheEntry {
+  readonly key: string;
+}
+
+export interface StateCache {
+  /**
+   * Puts the ticket's mark on this server. `previous` is the mark the last owner left: true when it stands there
+   * untouched on this same server, so that entries of the ticket's era are whole; otherwise a new era has to begin.
+   */
+  take(ticket: CacheTicket, previousToken: number): Promise<boolean>;
+  /** One round trip, whatever the number of keys. */
+  read(ticket: CacheTicket, keys: readonly string[]): Promise<CacheRead>;
+  /** False: nothing was written, because the mark is not the ticket's. */
+  write(ticket: CacheTicket, entries: readonly CacheWrite[]): Promise<boolean>;
+}
