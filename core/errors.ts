@@ -51,6 +51,11 @@ export const errorCatalogue = {
     fix: 'Flatten the record at its source, or map the inner part as text.',
     treatment: 'park-record',
   },
+  'record.number-out-of-range': {
+    summary: 'A number of the record has more than 1,000 digits before or after its decimal point.',
+    fix: 'Correct the number at the source, or send it as text.',
+    treatment: 'park-record',
+  },
   'record.unstorable-text': {
     summary: 'The record holds text that PostgreSQL cannot store: U+0000 or half of a surrogate pair.',
     fix: 'Remove the character at the source, or drop it with a `trim: control` mapping rule, then replay.',
@@ -105,6 +110,11 @@ export const errorCatalogue = {
     summary: 'The topic begins after the position we stored: records between were deleted by retention.',
     fix: 'Resync the source, then accept the gap with `syncline start --accept-gap TOPIC`.',
     treatment: 'retry-batch',
+  },
+  'kafka.partitions-differ': {
+    summary: 'A topic exists with another number of partitions than configured.',
+    fix: 'Set `partitions` to what the topic has, or drain it and use a new topic: keys must keep their partition.',
+    treatment: 'refuse',
   },
   'postgres.unavailable': {
     summary: 'PostgreSQL does not answer.',
@@ -161,6 +171,41 @@ export const errorCatalogue = {
     fix: 'Read the current state and decide again.',
     treatment: 'refuse',
   },
+  'request.method-not-allowed': {
+    summary: 'This address does not take this method.',
+    fix: 'Use one of the methods named in the Allow header.',
+    treatment: 'refuse',
+  },
+  'request.unsupported-media-type': {
+    summary: 'The body is of a type that is not taken here.',
+    fix: 'Send JSON with content type application/json, plain or compressed with gzip, deflate or br.',
+    treatment: 'refuse',
+  },
+  'request.idempotency-mismatch': {
+    summary: 'The idempotency key was used before for another body.',
+    fix: 'Use a new key for each new request, and the same key only to repeat one unchanged.',
+    treatment: 'refuse',
+  },
+  'request.timed-out': {
+    summary: 'The question took too long to answer.',
+    fix: 'Ask for less: name an entity, a source or a shorter span of time.',
+    treatment: 'refuse',
+  },
+  'ingest.overloaded': {
+    summary: 'More events wait for Kafka than this process may hold. Nothing of this request was accepted.',
+    fix: 'Send it again after the seconds named in Retry-After; larger batches carry more events at once.',
+    treatment: 'refuse',
+  },
+  'service.not-ready': {
+    summary: 'A part that is needed does not answer.',
+    fix: 'The parts at fault are listed in `errors`.',
+    treatment: 'refuse',
+  },
+  'client.not-running': {
+    summary: 'The command found no running Syncline.',
+    fix: 'Start it with `npm start`, or name its address with --url.',
+    treatment: 'refuse',
+  },
   'request.rate-limited': {
     summary: 'Too many requests from this client.',
     fix: 'Wait for the seconds named in Retry-After.',
@@ -174,6 +219,21 @@ export const errorCatalogue = {
   'stack.start-failed': {
     summary: 'A part of the embedded stack did not start.',
     fix: 'The last lines of its log are in the message; the whole log lies where it names.',
+    treatment: 'refuse',
+  },
+  'stack.directory-in-use': {
+    summary: 'Another process runs the embedded stack in this data directory.',
+    fix: 'Stop that process, or start this one with another data directory.',
+    treatment: 'refuse',
+  },
+  'stack.fetch-failed': {
+    summary: 'A part of the embedded stack could not be fetched from its registry.',
+    fix: 'Check the network and proxy settings, then try again; nothing half-fetched is used.',
+    treatment: 'refuse',
+  },
+  'stack.checksum-mismatch': {
+    summary: 'A fetched file is not the one that was pinned.',
+    fix: 'Do not use it: find out what answers in the place of the package registry.',
     treatment: 'refuse',
   },
 } as const satisfies Record<string, CatalogueEntry>;

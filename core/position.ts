@@ -10,6 +10,9 @@ export type Position = string & { readonly brand: 'Position' };
 const epochDigits = 8;
 const positionPattern = /^[0-9a-f]{8}:[\x21-\x7e]{1,64}$/;
 
+/** Before every position there is. */
+export const lowestPosition = '00000000:!' as Position;
+
 export function positionOf(epoch: number, order: string): Position {
   const position = `${epoch.toString(16).padStart(epochDigits, '0')}:${order}`;
   if (!isPosition(position)) throw new RangeError(`not a position: ${position}`);

@@ -14,6 +14,8 @@ export type PayloadName = keyof PayloadTypes;
  * (`codecs.for(name, topic)`); after that a batch of records costs no round trip.
  */
 export interface RecordCodec<P> {
+  /** Called once per batch before decode, where a codec has to fetch what it decodes with. */
+  prepare?(values: readonly Buffer[]): Promise<void>;
   /** Throws SyncError('record.unstorable-text') for text no database takes. */
   encode(payload: P): Buffer | string;
   /** Throws SyncError('record.malformed') for anything that is not such a payload. */

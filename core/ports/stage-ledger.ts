@@ -1,4 +1,6 @@
+import type { EntityId } from '../change-event.ts';
 import type { Outcome } from '../outcome.ts';
+import type { Position } from '../position.ts';
 import type { PartitionRef } from './event-log.ts';
 
 /**
@@ -31,6 +33,11 @@ export interface StageLedger {
   beginEra(lease: ProcessorLease): Promise<ProcessorLease | null>;
   /** Announces that records below `through` may be sent on. Null when the lease is lost. */
   claim(lease: ProcessorLease, through: number): Promise<ProcessorLease | null>;
+  /**
+   * The position `sync_state` holds for each entity from this source, null where it has none. Equal to a cache
+   * entry's own position it proves the entry: everything sent on before it has arrived, and nothing was newer.
+   */
+  storedPositions(sourceType: string, entityIds: readonly EntityId[]): Promise<readonly (Position | null)[]>;
   /** Counts [lease.nextOffset, through) once and for all. Null when the lease is lost. */
   settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null>;
 }

@@ -1,3 +1,4 @@
+import type { Position } from '../position.ts';
 import type { PartitionRef } from './event-log.ts';
 
 /**
@@ -21,9 +22,17 @@ export interface CacheRead {
 }
 
 export interface CacheEntry {
+  /** Empty: nothing is known of this key, and nothing may be stopped. */
   readonly fingerprint: string;
   /** The raw offset of the change that left this fingerprint. */
   readonly offset: number;
+  /** The source position of that change; an older one coming late must not replace the entry. */
+  readonly position: Position;
+  /**
+   * True when the position is known to be the highest this key ever had. An entry planted by a miss does not know
+   * what was before it: until the tables confirm it, an equal record is sent on.
+   */
+  readonly settled: boolean;
 }
 
 export interface CacheWrite extends CacheEntry {

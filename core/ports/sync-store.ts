@@ -116,4 +116,6 @@ export interface SyncStore {
   /** Removes published rows. False: the lease is lost, someone newer may have published before us. */
   clearOutbox(lease: SyncLease, ids: readonly number[]): Promise<boolean>;
   goldenOf(entityIds: readonly EntityId[]): Promise<readonly GoldenRecord[]>;
+  /** The installation's epoch, raised after a restore from a backup. */
+  epoch(): Promise<number>;
 }

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { EntityId } from '../../core/change-event.ts';
+import type { PartitionRef } from '../../core/ports/event-log.ts';
+import type { ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
+import type { Position } from '../../core/position.ts';
+import { unavailable } from './pool.ts';
+
+interface ProgressRow {
+  token: number;
+  next_offset: number;
+  claimed_through: number;
+  era: string;
+}
+
+const countedBy = 'processor';
+
+/** Invariant 2: whatever a processor records of a partition is a compare-and-set on its lease. */
+export function createStageLedger(pool: pg.Pool): StageLedger {
+  async function rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
+    try {
+      return (await pool.query<R>({ name, text, values })).rows;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  return {
+    async acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease> {
+      const [row] = await rows<ProgressRow>(
+        'ledger-acquire',
+        `INSERT INTO processor_progress AS p (topic, partition, token, era, config_id) VALUES ($1, $2, 1, $3, $4)
+         ON CONFLICT (topic, partition) DO UPDATE SET token = p.token + 1, config_id = $4, updated_at = now(),
+           era = CASE WHEN p.config_id = $4 THEN p.era ELSE $3 END
+         RETURNING token, next_offset, claimed_through, era`,
+        [ref.topic, ref.partition, randomUUID(), configId],
+      );
+      return leaseOf(ref, row!);
+    },
+
+    async beginEra(lease) {
+      const [row] = await rows<ProgressRow>(
+        'ledger-era',
+        `UPDATE processor_progress SET era = $4, updated_at = now() WHERE topic = $1 AND partition = $2 AND token = $3
+         RETURNING token, next_offset, claimed_through, era`,
+        [lease.topic, lease.partition, lease.token, randomUUID()],
+      );
+      return row ? leaseOf(lease, row) : null;
+    },
+
+    async claim(lease, through) {
+      const [row] = await rows<ProgressRow>(
+        'ledger-claim',
+        `UPDATE processor_progress SET claimed_through = greatest(claimed_through, $4), updated_at = now()
+         WHERE topic = $1 AND partition = $2 AND token = $3
+         RETURNING token, next_offset, claimed_through, era`,
+        [lease.topic, lease.partition, lease.token, through],
+      );
+      return row ? leaseOf(lease, row) : null;
+    },
+
+    async storedPositions(sourceType: string, entityIds: readonly EntityId[]) {
+      const found = await rows<{ entity_id: EntityId; position: Position | null }>(
+        'ledger-positions',
+        'SELECT entity_id, position FROM sync_state WHERE source_type = $1 AND entity_id = ANY($2)',
+        [sourceType, entityIds],
+      );
+      const byEntity = new Map(found.map((row) => [row.entity_id, row.position]));
+      return entityIds.map((entityId) => byEntity.get(entityId) ?? null);
+    },
+
+    async settle(lease: ProcessorLease, through: number, outcome: RangeOutcome) {
+      const stopped = Object.entries(outcome.stopped).filter(([, records]) => records > 0);
+      // One statement: the counts are added only if the compare-and-set found its row.
+      const [row] = await rows<ProgressRow>(
+        'ledger-settle',
+        `WITH moved AS (
+           UPDATE processor_progress SET next_offset = $5, forwarded = forwarded + $6, updated_at = now()
+           WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4
+           RETURNING topic, partition, token, next_offset, claimed_through, era),
+         counted AS (
+           INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
+           SELECT moved.topic, moved.partition, s.outcome, '${countedBy}', s.records
+           FROM moved, unnest($7::text[], $8::bigint[]) AS s(outcome, records)
+           ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records)
+         SELECT token, next_offset, claimed_through, era FROM moved`,
+        [
+          lease.topic,
+          lease.partition,
+          lease.token,
+          lease.nextOffset,
+          through,
+          outcome.forwarded,
+          stopped.map(([name]) => name),
+          stopped.map(([, records]) => records),
+        ],
+      );
+      return row ? leaseOf(lease, row) : null;
+    },
+  };
+}
+
+function leaseOf(ref: PartitionRef, row: ProgressRow): ProcessorLease {
+  return {
+    topic: ref.topic,
+    partition: ref.partition,
+    token: row.token,
+    previousToken: row.token - 1,
+    nextOffset: row.next_offset,
+    claimedThrough: row.claimed_through,
+    era: row.era,
+  };
+}

@@ -1,0 +1,202 @@
+import type pg from 'pg';
+import type { Checksum, EntityId, EventId, GoldenRecord } from '../../core/change-event.ts';
+import { goldenSourceType } from '../../core/change-event.ts';
+import { type JsonObject, parseExact } from '../../core/json.ts';
+import type { PartitionRef } from '../../core/ports/event-log.ts';
+import {
+  BatchRejected,
+  EventsKnown,
+  type Outbox,
+  type OutboxRow,
+  type StateRow,
+  type SyncLease,
+  type SyncStore,
+  type SyncTransaction,
+} from '../../core/ports/sync-store.ts';
+import type { Position } from '../../core/position.ts';
+import { writeEffects } from './batch-writer.ts';
+import { faultOf, unavailable } from './pool.ts';
+
+const repeatsMax = 8;
+
+interface LeaseRow {
+  token: number;
+  next_offset: number;
+  settled_through: string;
+}
+
+interface StateRecord {
+  entity_id: EntityId;
+  source_type: string;
+  kind: string;
+  version: number;
+  position: Position | null;
+  status: string;
+  data: string | null;
+  checksum: Checksum | null;
+  event_id: EventId;
+}
+
+export function createSyncStore(pool: pg.Pool): SyncStore {
+  return {
+    async acquire(ref: PartitionRef): Promise<SyncLease> {
+      const { rows } = await answered(() =>
+        pool.query<LeaseRow>({
+          name: 'sync-acquire',
+          text: `INSERT INTO sync_progress AS p (topic, partition, token) VALUES ($1, $2, 1)
+                 ON CONFLICT (topic, partition) DO UPDATE SET token = p.token + 1, updated_at = now()
+                 RETURNING token, next_offset, settled_through::text`,
+          values: [ref.topic, ref.partition],
+        }),
+      );
+      const row = rows[0]!;
+      return {
+        topic: ref.topic,
+        partition: ref.partition,
+        token: row.token,
+        nextOffset: row.next_offset,
+        settledThrough: JSON.parse(row.settled_through) as Record<string, number>,
+      };
+    },
+
+    async transact(lease, through, settledThrough, work) {
+      for (let attempt = 1; ; attempt++) {
+        const client = await answered(() => pool.connect());
+        let broken: Error | undefined;
+        try {
+          await client.query('BEGIN');
+          const held = await moveOffset(client, lease, through, settledThrough);
+          if (held) await work(transactionOn(client, lease));
+          await client.query(held ? 'COMMIT' : 'ROLLBACK');
+          return held ? { ...lease, nextOffset: through, settledThrough } : null;
+        } catch (error) {
+          await client.query('ROLLBACK').catch((failure: Error) => {
+            broken = failure;
+          });
+          if (error instanceof EventsKnown) throw error;
+          const fault = faultOf(error);
+          if (fault === 'data') throw new BatchRejected(error instanceof Error ? error.message : String(error), { cause: error });
+          if (fault === 'world' || attempt === repeatsMax) throw unavailable(error);
+        } finally {
+          client.release(broken);
+        }
+      }
+    },
+
+    async pendingOutbox(lease) {
+      const { rows } = await answered(() =>
+        pool.query<{ id: number; payload: Outbox }>(
+          'SELECT id, payload FROM outbox WHERE topic = $1 AND partition = $2 ORDER BY id',
+          [lease.topic, lease.partition],
+        ),
+      );
+      return rows.map((row): OutboxRow => ({ id: row.id, ...row.payload }));
+    },
+
+    // A deletion lost in a crash is published once more, which is harmless: no need to wait for the disk.
+    async clearOutbox(lease, ids) {
+      const { rows } = await answered(() =>
+        pool.query<{ held: boolean }>({
+          name: 'outbox-clear',
+          text: `WITH held AS (SELECT 1 FROM sync_progress WHERE topic = $1 AND partition = $2 AND token = $3),
+                 gone AS (DELETE FROM outbox WHERE id = ANY($4) AND EXISTS (SELECT 1 FROM held))
+                 SELECT EXISTS (SELECT 1 FROM held) AS held, set_config('synchronous_commit', 'off', true)`,
+          values: [lease.topic, lease.partition, lease.token, ids],
+        }),
+      );
+      return rows[0]!.held;
+    },
+
+    async goldenOf(entityIds) {
+      const { rows } = await answered(() =>
+        pool.query<StateRecord & { last_sync_at: Date; epoch: number }>(
+          `SELECT entity_id, source_type, kind, version, position, status, data::text, checksum, event_id, last_sync_at,
+                  (SELECT epoch FROM installation) AS epoch
+           FROM sync_state WHERE source_type = $1 AND entity_id = ANY($2)`,
+          [goldenSourceType, entityIds],
+        ),
+      );
+      return rows.map(
+        (row): GoldenRecord => ({
+          entityId: row.entity_id,
+          kind: row.kind,
+          version: { epoch: row.epoch, n: row.version },
+          deleted: row.status === 'deleted',
+          data: dataOf(row.data),
+          eventId: row.event_id,
+          updatedAt: row.last_sync_at.toISOString(),
+        }),
+      );
+    },
+
+    async epoch() {
+      const { rows } = await answered(() => pool.query<{ epoch: number }>('SELECT epoch FROM installation'));
+      return rows[0]!.epoch;
+    },
+  };
+}
+
+/** Invariant 3: the offset moves by compare-and-set in the same transaction as the rows, so a zombie's batch fails whole. */
+async function moveOffset(
+  client: pg.PoolClient,
+  lease: SyncLease,
+  through: number,
+  settledThrough: Readonly<Record<string, number>>,
+): Promise<boolean> {
+  const { rowCount } = await client.query({
+    name: 'sync-move-offset',
+    text: `UPDATE sync_progress SET next_offset = $5, settled_through = $6, updated_at = now()
+           WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4`,
+    values: [lease.topic, lease.partition, lease.token, lease.nextOffset, through, JSON.stringify(settledThrough)],
+  });
+  return rowCount === 1;
+}
+
+function transactionOn(client: pg.PoolClient, lease: SyncLease): SyncTransaction {
+  return {
+    async statesOf(entityIds) {
+      const { rows } = await client.query<StateRecord>({
+        name: 'sync-states',
+        text: `SELECT entity_id, source_type, kind, version, position, status, data::text, checksum, event_id
+               FROM sync_state WHERE entity_id = ANY($1)`,
+        values: [entityIds],
+      });
+      return rows.map(stateOf);
+    },
+
+    async knownEvents(eventIds) {
+      const { rows } = await client.query<{ event_id: EventId }>('SELECT event_id FROM source_events WHERE event_id = ANY($1)', [
+        eventIds,
+      ]);
+      return new Set(rows.map((row) => row.event_id));
+    },
+
+    write: (effects) => writeEffects(client, lease, effects),
+  };
+}
+
+function stateOf(row: StateRecord): StateRow {
+  return {
+    entityId: row.entity_id,
+    sourceType: row.source_type,
+    kind: row.kind,
+    version: row.version,
+    position: row.position,
+    deleted: row.status === 'deleted',
+    data: dataOf(row.data),
+    checksum: row.checksum,
+    eventId: row.event_id,
+  };
+}
+
+function dataOf(text: string | null): JsonObject | null {
+  return text === null ? null : (parseExact(text) as JsonObject);
+}
+
+async function answered<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw unavailable(error);
+  }
+}

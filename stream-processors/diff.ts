@@ -1,0 +1,105 @@
+import type { EntityPlan } from '../core/entity-plan.ts';
+import type { CacheEntry, CacheWrite } from '../core/ports/state-cache.ts';
+import { isAfter, lowestPosition } from '../core/position.ts';
+import type { IdentifiedChange, IdentifiedRecord } from './identify.ts';
+
+export interface DiffVerdicts {
+  /** Changes to send on, in the order of the log. */
+  readonly forward: readonly IdentifiedChange[];
+  readonly unchanged: number;
+  readonly writes: readonly CacheWrite[];
+  readonly hits: number;
+  readonly misses: number;
+}
+
+export interface DiffInput {
+  readonly plan: EntityPlan;
+  readonly records: readonly IdentifiedRecord[];
+  readonly cached: ReadonlyMap<string, CacheEntry>;
+  /** Records below this offset may have been sent on before: they are sent on again, whatever the filter says. */
+  readonly forwardBelow: number;
+  /** Keys whose entries the tables confirmed just now. */
+  readonly confirmed: ReadonlySet<string>;
+}
+
+/**
+ * Stops what is certainly unchanged, and nothing else. Certain means: the cached state is the newest this key ever
+ * had (`settled`), it was left by an earlier raw record, the record is newer than it and equal to it.
+ */
+export function diff({ plan, records, cached, forwardBelow, confirmed }: DiffInput): DiffVerdicts {
+  const forward: IdentifiedChange[] = [];
+  const latest = new Map<string, CacheWrite>();
+  let unchanged = 0;
+  let hits = 0;
+  let misses = 0;
+  for (const record of records) {
+    if (record.kind === 'forget') {
+      forget(latest, record.key, record.record.offset);
+      continue;
+    }
+    if (record.kind === 'dead') {
+      // A later equal record must get through: its newer position is what supersedes this one's replay.
+      if (record.key !== null) forget(latest, record.key, record.letter.origin.offset);
+      continue;
+    }
+    const { key } = record.event;
+    const inBatch = latest.get(key);
+    const before = inBatch ?? usable(cached.get(key), record.record.offset);
+    if (before) hits++;
+    else misses++;
+    const settled = before !== undefined && (before.settled || (inBatch === undefined && confirmed.has(key)));
+    const newer = before !== undefined && isAfter(record.event.position, before.position);
+    const mayStop = settled && newer && record.replayOf === undefined && record.record.offset >= forwardBelow;
+    if (mayStop && isEqual(plan, before, record)) {
+      unchanged++;
+      if (!before.settled) latest.set(key, { ...before, key, settled: true });
+      continue;
+    }
+    forward.push(record);
+    // A late older record does not replace what is newest.
+    if (before === undefined || newer) latest.set(key, entryOf(record, settled));
+  }
+  return { forward, unchanged, writes: [...latest.values()], hits, misses };
+}
+
+/** Entries that would stop a record of this batch if only they were settled: the tables are asked about these. */
+export function unsettledMatches(
+  plan: EntityPlan,
+  records: readonly IdentifiedRecord[],
+  cached: ReadonlyMap<string, CacheEntry>,
+): IdentifiedChange[] {
+  const matches = new Map<string, IdentifiedChange>();
+  for (const record of records) {
+    if (record.kind !== 'change') continue;
+    const entry = usable(cached.get(record.event.key), record.record.offset);
+    if (entry && !entry.settled && isEqual(plan, entry, record)) matches.set(record.event.key, record);
+  }
+  return [...matches.values()];
+}
+
+/** An equal or larger offset is this record's own or a later one's trace: a redelivery, which must be sent on again. */
+function usable(entry: CacheEntry | undefined, offset: number): CacheEntry | undefined {
+  return entry !== undefined && entry.offset < offset ? entry : undefined;
+}
+
+function isEqual(plan: EntityPlan, before: CacheEntry, record: IdentifiedChange): boolean {
+  return before.fingerprint !== '' && plan.comparison.same(before.fingerprint, record.fingerprint);
+}
+
+function entryOf(record: IdentifiedChange, settled: boolean): CacheWrite {
+  return {
+    key: record.event.key,
+    fingerprint: record.fingerprint,
+    offset: record.record.offset,
+    position: record.event.position,
+    settled,
+  };
+}
+
+function forget(latest: Map<string, CacheWrite>, key: string, offset: number): void {
+  latest.set(key, forgottenEntry(key, offset));
+}
+
+export function forgottenEntry(key: string, offset: number): CacheWrite {
+  return { key, fingerprint: '', offset, position: lowestPosition, settled: false };
+}

@@ -1,0 +1,288 @@
+import type { CanonicalRecord, ChangeEvent } from '../core/change-event.ts';
+import type { DeadLetter } from '../core/dead-letter.ts';
+import type { EntityPlan } from '../core/entity-plan.ts';
+import { SyncError } from '../core/errors.ts';
+import { partitionOf } from '../core/partition.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { BatchVerdict, LogBatch, LogProducer, OutgoingRecord, PartitionWorker } from '../core/ports/event-log.ts';
+import type { IdentityStore } from '../core/ports/identity-store.ts';
+import type { RecordCodec } from '../core/ports/record-codec.ts';
+import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/stage-ledger.ts';
+import type { CacheEntry, CacheWrite, StateCache } from '../core/ports/state-cache.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
+import { CacheSession } from './cache-session.ts';
+import { diff, forgottenEntry, unsettledMatches } from './diff.ts';
+import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
+import { type DeadRecord, deadRecord, normalise } from './normalise.ts';
+
+/** One raw topic as the worker sees it. */
+export interface ProcessorLine {
+  readonly plan: EntityPlan;
+  readonly rawCodec: RecordCodec<ChangeEvent>;
+  readonly canonicalCodec: RecordCodec<CanonicalRecord>;
+  readonly canonicalPartitions: number;
+}
+
+export interface ProcessorDeps {
+  /** By raw topic. */
+  readonly lines: ReadonlyMap<string, ProcessorLine>;
+  /** As many as partitions are worked on at once: a producer has one send in flight. */
+  readonly producers: readonly LogProducer[];
+  readonly ledger: StageLedger;
+  readonly cache: StateCache;
+  readonly identityStore: IdentityStore;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly deadLetters: { readonly topic: string; readonly partitions: number };
+  readonly claimAheadRecords: number;
+}
+
+interface Held {
+  lease: ProcessorLease;
+  /** Records below it may have been sent on by the owner before us. */
+  readonly forwardBelow: number;
+  readonly session: CacheSession;
+}
+
+/**
+ * Raw topic -> canonical topic. For each batch: read the cached states in one round trip, stop what is certainly
+ * unchanged, send the rest and wait for the acknowledgement, then write the new states, then settle the offsets.
+ */
+export class ProcessorWorker implements PartitionWorker {
+  readonly #deps: ProcessorDeps;
+  readonly #held = new Map<string, Held>();
+  readonly #idleProducers: LogProducer[];
+
+  constructor(deps: ProcessorDeps) {
+    this.#deps = deps;
+    this.#idleProducers = [...deps.producers];
+  }
+
+  reassigned(): void {
+    this.#held.clear();
+  }
+
+  async handle(batch: LogBatch): Promise<BatchVerdict> {
+    const startedMs = this.#deps.clock.nowMs();
+    const line = this.#deps.lines.get(batch.topic);
+    if (line === undefined) throw new Error(`no plan for topic ${batch.topic}`);
+    const held = await this.#hold(batch, line.plan);
+    if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };
+    try {
+      await this.#claim(held, batch.nextOffset);
+      const verdicts = await this.#process(held, line, batch);
+      this.#tell(line.plan, batch, verdicts, startedMs);
+    } catch (error) {
+      // Whatever this partition holds may be out of date now: it is acquired anew before the batch is tried again.
+      this.#release(batch);
+      throw error;
+    }
+    return { kind: 'advance', nextOffset: batch.nextOffset };
+  }
+
+  async #process(held: Held, line: ProcessorLine, batch: LogBatch): Promise<Judged> {
+    const { plan, rawCodec } = line;
+    const nowMs = this.#deps.clock.nowMs();
+    await rawCodec.prepare?.(valuesOf(batch));
+    const normalised = batch.records.map((record) => normalise(plan, batch.partition, rawCodec, record, nowMs));
+    const records = await identify(plan, batch.partition, normalised, this.#deps.identityStore, nowMs);
+    const cached = await this.#cachedStates(held, records);
+    const confirmed = await this.#confirm(plan, records, cached);
+    const verdicts = diff({ plan, records, cached, forwardBelow: held.forwardBelow, confirmed });
+
+    // Invariant 2: produced and acknowledged, then the states, then the offsets. Any other order loses a change in a crash.
+    const { messages, rejected } = encodeForward(line, batch, verdicts.forward, nowMs);
+    const dead = records.filter((record) => record.kind === 'dead');
+    const letters = [...dead, ...rejected].map((record) => record.letter);
+    await this.#send([...messages, ...this.#letterMessages(letters)]);
+    await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);
+    const filtered = records.filter((record) => record.kind === 'forget').length;
+    const stopped = { unchanged: verdicts.unchanged, filtered, 'dead-lettered': letters.length };
+    await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });
+    return { forwarded: messages.length, unchanged: verdicts.unchanged, letters, hits: verdicts.hits, misses: verdicts.misses };
+  }
+
+  async #hold(batch: LogBatch, plan: EntityPlan): Promise<Held> {
+    const id = heldId(batch);
+    const known = this.#held.get(id);
+    if (known) return known;
+    const lease = await this.#deps.ledger.acquire(batch, plan.configId);
+    const session = await CacheSession.open(lease, this.#deps);
+    const held: Held = { lease, forwardBelow: lease.claimedThrough, session };
+    this.#held.set(id, held);
+    this.#deps.telemetry.partitionAcquired({
+      stage: 'processor',
+      topic: batch.topic,
+      partition: batch.partition,
+      token: lease.token,
+      nextOffset: lease.nextOffset,
+    });
+    return held;
+  }
+
+  /** Announced before it is done: who comes after us sends the announced range on again, so that no record has two outcomes. */
+  async #claim(held: Held, through: number): Promise<void> {
+    if (through <= held.lease.claimedThrough) return;
+    held.lease = owned(await this.#deps.ledger.claim(held.lease, through + this.#deps.claimAheadRecords), held.lease);
+  }
+
+  async #cachedStates(held: Held, records: readonly IdentifiedRecord[]): Promise<ReadonlyMap<string, CacheEntry>> {
+    const keys = [...new Set(records.flatMap((record) => (record.kind === 'change' ? [record.event.key] : [])))];
+    const entries = await held.session.read(held.lease, keys);
+    const cached = new Map<string, CacheEntry>();
+    entries.forEach((entry, index) => {
+      if (entry) cached.set(keys[index]!, entry);
+    });
+    return cached;
+  }
+
+  async #confirm(
+    plan: EntityPlan,
+    records: readonly IdentifiedRecord[],
+    cached: ReadonlyMap<string, CacheEntry>,
+  ): Promise<ReadonlySet<string>> {
+    const candidates = unsettledMatches(plan, records, cached);
+    if (candidates.length === 0) return new Set();
+    const stored = await this.#deps.ledger.storedPositions(
+      plan.sourceType,
+      candidates.map((candidate) => candidate.entityId),
+    );
+    const keys = candidates.map((candidate) => candidate.event.key);
+    return new Set(keys.filter((key, index) => stored[index] === cached.get(key)?.position));
+  }
+
+  async #send(messages: readonly OutgoingRecord[]): Promise<void> {
+    if (messages.length === 0) return;
+    const producer = this.#idleProducers.pop();
+    if (producer === undefined) throw new Error('more partitions at once than producers');
+    try {
+      await producer.send(messages);
+    } finally {
+      this.#idleProducers.push(producer);
+    }
+  }
+
+  #letterMessages(letters: readonly DeadLetter[]): OutgoingRecord[] {
+    const { topic, partitions } = this.#deps.deadLetters;
+    return letters.map((letter) => {
+      const key = letter.replayOf ?? letter.id;
+      return { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(letter) };
+    });
+  }
+
+  async #settle(held: Held, through: number, outcome: RangeOutcome): Promise<void> {
+    held.lease = owned(await held.session.recordBrokenEra(held.lease), held.lease);
+    held.lease = owned(await this.#deps.ledger.settle(held.lease, through, outcome), held.lease);
+  }
+
+  #release(batch: LogBatch): void {
+    if (this.#held.delete(heldId(batch)))
+      this.#deps.telemetry.partitionLost({ stage: 'processor', topic: batch.topic, partition: batch.partition });
+  }
+
+  #tell(plan: EntityPlan, batch: LogBatch, judged: Judged, startedMs: number): void {
+    const { telemetry, clock } = this.#deps;
+    const { source } = plan;
+    telemetry.recordsIn({ stage: 'processor', source, records: batch.records.length });
+    telemetry.recordsOut({ stage: 'processor', source, outcome: 'forwarded', records: judged.forwarded });
+    telemetry.recordsOut({ stage: 'processor', source, outcome: 'unchanged', records: judged.unchanged });
+    telemetry.cacheRead({ hits: judged.hits, misses: judged.misses });
+    for (const letter of judged.letters) {
+      telemetry.deadLettered({
+        stage: 'processor',
+        source,
+        code: letter.code,
+        reason: letter.reason,
+        correlationId: letter.correlationId,
+        key: letter.key,
+      });
+    }
+    telemetry.batchFinished({
+      stage: 'processor',
+      topic: batch.topic,
+      partition: batch.partition,
+      records: batch.records.length,
+      durationMs: clock.nowMs() - startedMs,
+      lag: batch.highWatermark - batch.nextOffset,
+    });
+  }
+}
+
+interface Judged {
+  readonly forwarded: number;
+  readonly unchanged: number;
+  readonly letters: readonly DeadLetter[];
+  readonly hits: number;
+  readonly misses: number;
+}
+
+interface EncodedChanges {
+  readonly messages: OutgoingRecord[];
+  /** Changes whose text no database takes. */
+  readonly rejected: DeadRecord[];
+}
+
+function encodeForward(
+  line: ProcessorLine,
+  batch: LogBatch,
+  changes: readonly IdentifiedChange[],
+  nowMs: number,
+): EncodedChanges {
+  const { plan, canonicalCodec, canonicalPartitions } = line;
+  const messages: OutgoingRecord[] = [];
+  const rejected: DeadRecord[] = [];
+  for (const change of changes) {
+    try {
+      const value = canonicalCodec.encode(canonicalOf(plan, batch, change));
+      const partition = partitionOf(change.entityId, canonicalPartitions);
+      messages.push({ topic: plan.canonicalTopic, partition, key: change.entityId, value });
+    } catch (error) {
+      if (!(error instanceof SyncError)) throw error;
+      rejected.push(deadRecord(plan, batch.partition, change.record, change.event, error, nowMs));
+    }
+  }
+  return { messages, rejected };
+}
+
+function forgetting({ letter, key }: DeadRecord): CacheWrite {
+  return forgottenEntry(key ?? '', letter.origin.offset);
+}
+
+function canonicalOf(plan: EntityPlan, batch: LogBatch, change: IdentifiedChange): CanonicalRecord {
+  const { event, data, record, replayOf } = change;
+  return {
+    eventId: event.eventId,
+    source: plan.source,
+    sourceType: plan.sourceType,
+    kind: plan.kind,
+    key: event.key,
+    entityId: change.entityId,
+    operation: event.operation,
+    position: event.position,
+    occurredAt: event.occurredAt,
+    receivedAtMs: record.timestampMs,
+    correlationId: event.correlationId,
+    checksum:
+      data === null
+        ? null
+        : plan.fingerprintIsChecksum
+          ? (change.fingerprint as CanonicalRecord['checksum'])
+          : plan.checksum(data),
+    data,
+    origin: { topic: batch.topic, partition: batch.partition, offset: record.offset },
+    ...(replayOf === undefined ? {} : { replayOf }),
+  };
+}
+
+function owned(lease: ProcessorLease | null, before: ProcessorLease): ProcessorLease {
+  if (lease) return lease;
+  throw new SyncError('lease.lost', `${before.topic}/${before.partition} belongs to another process now`);
+}
+
+function valuesOf(batch: LogBatch): Buffer[] {
+  return batch.records.flatMap((record) => (record.value === null ? [] : [record.value]));
+}
+
+function heldId(ref: { topic: string; partition: number }): string {
+  return `${ref.topic}/${ref.partition}`;
+}

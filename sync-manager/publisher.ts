@@ -1,0 +1,121 @@
+import { type EntityId, type GoldenRecord, rawHeaders } from '../core/change-event.ts';
+import { partitionOf } from '../core/partition.ts';
+import type { LogProducer, OutgoingRecord } from '../core/ports/event-log.ts';
+import type { RecordCodec } from '../core/ports/record-codec.ts';
+import type { Outbox, SyncLease, SyncStore } from '../core/ports/sync-store.ts';
+
+export interface PublishLine {
+  readonly resolvedTopic: string;
+  readonly resolvedPartitions: number;
+  readonly goldenCodec: RecordCodec<GoldenRecord>;
+}
+
+export interface PublisherDeps {
+  readonly store: SyncStore;
+  readonly producers: readonly LogProducer[];
+  readonly deadLetters: { readonly topic: string; readonly partitions: number };
+}
+
+/** A process that was paused may find newer versions after its own; each look finds fewer. */
+const repairsMax = 50;
+
+/**
+ * Publishes what a batch left in the outbox. Invariant 3: the row is removed only after the acknowledgement, so whoever
+ * owns the partition next publishes what we could not; the golden record is read then, because only the newest counts.
+ */
+export class Publisher {
+  readonly #deps: PublisherDeps;
+  readonly #idleProducers: LogProducer[];
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps;
+    this.#idleProducers = [...deps.producers];
+  }
+
+  /** Right after the commit: the golden records are at hand. */
+  async publish(
+    lease: SyncLease,
+    line: PublishLine,
+    rowId: number,
+    outbox: Outbox,
+    golden: readonly GoldenRecord[],
+  ): Promise<void> {
+    await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);
+    await this.#clear(lease, line, [rowId], golden);
+  }
+
+  /** After an assignment, before anything is consumed: what the owner before us left. */
+  async drain(lease: SyncLease, line: PublishLine): Promise<void> {
+    const rows = await this.#deps.store.pendingOutbox(lease);
+    if (rows.length === 0) return;
+    const entityIds = [...new Set(rows.flatMap((row) => row.resolved))];
+    const golden = entityIds.length === 0 ? [] : await this.#deps.store.goldenOf(entityIds);
+    await this.#send([...this.#goldenMessages(line, golden), ...rows.flatMap((row) => this.#noticeMessages(row))]);
+    await this.#clear(
+      lease,
+      line,
+      rows.map((row) => row.id),
+      golden,
+    );
+  }
+
+  async #clear(lease: SyncLease, line: PublishLine, ids: readonly number[], published: readonly GoldenRecord[]): Promise<void> {
+    const held = await this.#deps.store.clearOutbox(lease, ids);
+    if (!held) await this.#repair(line, published);
+  }
+
+  /**
+   * The lease was lost before our message was written, so an older version of ours may stand behind a newer one.
+   * The newest is put last again; when the tables show none newer, whoever commits one publishes it after us.
+   */
+  async #repair(line: PublishLine, published: readonly GoldenRecord[]): Promise<void> {
+    let last = published;
+    for (let attempt = 0; attempt < repairsMax && last.length > 0; attempt++) {
+      const versions = new Map<EntityId, GoldenRecord>(last.map((record) => [record.entityId, record]));
+      const current = await this.#deps.store.goldenOf([...versions.keys()]);
+      last = current.filter((record) => isNewer(record, versions.get(record.entityId)!));
+      await this.#send(this.#goldenMessages(line, last));
+    }
+  }
+
+  #goldenMessages(line: PublishLine, golden: readonly GoldenRecord[]): OutgoingRecord[] {
+    return golden.map((record) => ({
+      topic: line.resolvedTopic,
+      partition: partitionOf(record.entityId, line.resolvedPartitions),
+      key: record.entityId,
+      value: line.goldenCodec.encode(record),
+    }));
+  }
+
+  #noticeMessages(outbox: Outbox): OutgoingRecord[] {
+    const { topic, partitions } = this.#deps.deadLetters;
+    const letters = outbox.deadLetters.map((letter) => {
+      const key = letter.replayOf ?? letter.id;
+      return { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(letter) };
+    });
+    const forgets = outbox.forgets.map((notice) => ({
+      topic: notice.topic,
+      partition: notice.partition,
+      key: notice.key,
+      value: null,
+      headers: { [rawHeaders.control]: 'forget' },
+    }));
+    return [...letters, ...forgets];
+  }
+
+  async #send(messages: readonly OutgoingRecord[]): Promise<void> {
+    if (messages.length === 0) return;
+    const producer = this.#idleProducers.pop();
+    if (producer === undefined) throw new Error('more partitions at once than producers');
+    try {
+      await producer.send(messages);
+    } finally {
+      this.#idleProducers.push(producer);
+    }
+  }
+}
+
+function isNewer(record: GoldenRecord, than: GoldenRecord): boolean {
+  const { version } = record;
+  return version.epoch > than.version.epoch || (version.epoch === than.version.epoch && version.n > than.version.n);
+}
