@@ -14,6 +14,8 @@ export interface EntityDeclaration {
   readonly mapping?: MappingRules | undefined;
   readonly compare?: ComparisonRules | undefined;
   readonly identity?: IdentityRules | undefined;
+  /** False for a source that may deliver an older change of a key after a newer one for the first time. */
+  readonly ordered?: boolean | undefined;
 }
 
 /** Everything the processor needs to know of one kind of one source, compiled once. */
@@ -27,6 +29,8 @@ export interface EntityPlan {
   readonly comparison: CompiledComparison;
   /** Undefined where no match keys are configured: the entity is then its kind and key. */
   readonly identity: CompiledIdentity | undefined;
+  /** An unordered source's changes all pass the filter: what is stopped cannot be held against a late older one. */
+  readonly ordered: boolean;
   checksum(data: JsonObject): Checksum;
   /** With no comparison rules the fingerprint is the checksum, and is computed once. */
   readonly fingerprintIsChecksum: boolean;
@@ -48,6 +52,7 @@ export function compileEntityPlan(declaration: EntityDeclaration, topics: TopicN
     mapping,
     comparison,
     identity: declaration.identity ? compileIdentity(kind, declaration.identity) : undefined,
+    ordered: declaration.ordered ?? true,
     checksum: (data) => checksumOfText(canonical(data)),
     fingerprintIsChecksum: declaration.compare === undefined,
     configId: hash('sha256', JSON.stringify([mapping.id, comparison.id, declaration.identity ?? null, sourceType]), 'hex'),

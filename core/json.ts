@@ -62,12 +62,12 @@ const escapedAscii = /\\u00[5-7]/;
 
 /**
  * Parses JSON without losing digits. Throws SyntaxError for text that is not JSON and SyncError for JSON the
- * pipeline does not carry: nesting beyond `nestingMax`, numbers beyond all bounds, a field called `__proto__`.
+ * pipeline does not carry: nesting beyond `levelsMax`, numbers beyond all bounds, a field called `__proto__`.
  */
-export function parseExact(text: string): JsonValue {
+export function parseExact(text: string, levelsMax = nestingMax): JsonValue {
   const value = JSON.parse(text) as JsonValue;
-  if (typeof value === 'object' && value !== null && isDeeperThan(value, nestingMax)) {
-    throw new SyncError('record.too-deep', `the record is nested deeper than ${nestingMax} levels`, { details: { nestingMax } });
+  if (typeof value === 'object' && value !== null && isDeeperThan(value, levelsMax)) {
+    throw new SyncError('record.too-deep', `the record is nested deeper than ${levelsMax} levels`, { details: { levelsMax } });
   }
   const suspicious = riskyNumber.test(text) || text.includes('__proto__') || (text.includes('\\u00') && escapedAscii.test(text));
   return suspicious ? (exactJson.parse(text, reviveExactly) as JsonValue) : value;
@@ -76,13 +76,18 @@ export function parseExact(text: string): JsonValue {
 function reviveExactly(field: string, value: unknown, context: { source?: string }): unknown {
   // Whoever copies such a field with `copy[field] = …` would change the copy's prototype instead.
   if (field === '__proto__') throw new SyncError('record.malformed', 'a field of the record is called "__proto__"');
-  if (typeof value !== 'number' || context.source === undefined) return value;
+  if (typeof value !== 'number' || context.source === undefined || isCarried(context.source)) return value;
   const number = numberFromText(context.source);
   if (number === undefined) {
     const start = context.source.slice(0, 40);
     throw new SyncError('record.number-out-of-range', `the number ${start} has more than 1,000 digits`, { details: { start } });
   }
   return number;
+}
+
+/** Up to 15 digits a double carries any literal; only an exponent could lead out of its range. */
+function isCarried(literal: string): boolean {
+  return literal.length <= 15 && !literal.includes('e') && !literal.includes('E');
 }
 
 export function stringifyExact(value: JsonValue): string {
@@ -101,7 +106,7 @@ export function isDeeperThan(value: JsonValue, max: number): boolean {
   return false;
 }
 
-export type UnstorableText = 'U+0000' | 'lone surrogate';
+type UnstorableText = 'U+0000' | 'lone surrogate';
 
 /** One escape at a time, so that the second backslash of `\\u0000` begins none; a surrogate pair counts as one. */
 const escapes = /\\(?:u(?:(0000)|[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|([dD][89a-fA-F][\da-fA-F]{2}))|.)/g;

@@ -51,7 +51,7 @@ export function statusOf(code: ErrorCode): number {
 /** Whatever was thrown, as an answer. What is no SyncError is a failure of ours: its text stays in our log. */
 export function problemOf(error: unknown, correlationId?: string): Problem {
   const known = isSyncError(error) ? error : undefined;
-  const errors = known?.details['errors'] as readonly FieldError[] | undefined;
+  const errors = known?.details.errors as readonly FieldError[] | undefined;
   const code: ErrorCode | 'internal' = known?.code ?? 'internal';
   return {
     type: `urn:syncline:error:${code}`,

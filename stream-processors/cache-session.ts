@@ -82,8 +82,8 @@ export class CacheSession {
     if (this.#state.kind !== 'closed' || this.#clock.nowMs() < this.#state.retryAtMs) return;
     await this.#attempt(lease, async () => {
       const ticket = ticketOf(lease);
-      await this.#cache.take(ticket, lease.token);
-      this.#state = { kind: 'open', ticket };
+      if (await this.#cache.take(ticket, null)) this.#state = { kind: 'open', ticket };
+      else this.#state = { kind: 'closed', retryAtMs: this.#clock.nowMs() + reopenAfterMs };
     });
   }
 

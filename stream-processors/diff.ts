@@ -6,18 +6,25 @@ import type { IdentifiedChange, IdentifiedRecord } from './identify.ts';
 export interface DiffVerdicts {
   /** Changes to send on, in the order of the log. */
   readonly forward: readonly IdentifiedChange[];
-  readonly unchanged: number;
+  /** Raw offsets of what is stopped. */
+  readonly unchanged: readonly number[];
   readonly writes: readonly CacheWrite[];
   readonly hits: number;
   readonly misses: number;
+}
+
+/** Records below `through` were sent on, all but `stopped`, as far as that owner came. */
+export interface Announcement {
+  readonly through: number;
+  readonly stopped: ReadonlySet<number>;
 }
 
 export interface DiffInput {
   readonly plan: EntityPlan;
   readonly records: readonly IdentifiedRecord[];
   readonly cached: ReadonlyMap<string, CacheEntry>;
-  /** Records below this offset may have been sent on before: they are sent on again, whatever the filter says. */
-  readonly forwardBelow: number;
+  /** What an earlier owner of the partition may have done already, and must be done again. */
+  readonly announced: Announcement;
   /** Keys whose entries the tables confirmed just now. */
   readonly confirmed: ReadonlySet<string>;
 }
@@ -26,10 +33,10 @@ export interface DiffInput {
  * Stops what is certainly unchanged, and nothing else. Certain means: the cached state is the newest this key ever
  * had (`settled`), it was left by an earlier raw record, the record is newer than it and equal to it.
  */
-export function diff({ plan, records, cached, forwardBelow, confirmed }: DiffInput): DiffVerdicts {
+export function diff({ plan, records, cached, announced, confirmed }: DiffInput): DiffVerdicts {
   const forward: IdentifiedChange[] = [];
   const latest = new Map<string, CacheWrite>();
-  let unchanged = 0;
+  const unchanged: number[] = [];
   let hits = 0;
   let misses = 0;
   for (const record of records) {
@@ -42,22 +49,27 @@ export function diff({ plan, records, cached, forwardBelow, confirmed }: DiffInp
       if (record.key !== null) forget(latest, record.key, record.letter.origin.offset);
       continue;
     }
+    const { offset } = record.record;
+    if (announced.stopped.has(offset)) {
+      unchanged.push(offset);
+      continue;
+    }
     const { key } = record.event;
     const inBatch = latest.get(key);
-    const before = inBatch ?? usable(cached.get(key), record.record.offset);
+    const before = inBatch ?? usable(cached.get(key), offset);
     if (before) hits++;
     else misses++;
     const settled = before !== undefined && (before.settled || (inBatch === undefined && confirmed.has(key)));
     const newer = before !== undefined && isAfter(record.event.position, before.position);
-    const mayStop = settled && newer && record.replayOf === undefined && record.record.offset >= forwardBelow;
+    const mayStop = plan.ordered && settled && newer && record.replayOf === undefined && offset >= announced.through;
     if (mayStop && isEqual(plan, before, record)) {
-      unchanged++;
+      unchanged.push(offset);
       if (!before.settled) latest.set(key, { ...before, key, settled: true });
       continue;
     }
     forward.push(record);
     // A late older record does not replace what is newest.
-    if (before === undefined || newer) latest.set(key, entryOf(record, settled));
+    if (plan.ordered && (before === undefined || newer)) latest.set(key, entryOf(record, settled));
   }
   return { forward, unchanged, writes: [...latest.values()], hits, misses };
 }

@@ -11,7 +11,7 @@ import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/st
 import type { CacheEntry, CacheWrite, StateCache } from '../core/ports/state-cache.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import { CacheSession } from './cache-session.ts';
-import { diff, forgottenEntry, unsettledMatches } from './diff.ts';
+import { type Announcement, type DiffVerdicts, diff, forgottenEntry, unsettledMatches } from './diff.ts';
 import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
 import { type DeadRecord, deadRecord, normalise } from './normalise.ts';
 
@@ -39,8 +39,7 @@ export interface ProcessorDeps {
 
 interface Held {
   lease: ProcessorLease;
-  /** Records below it may have been sent on by the owner before us. */
-  readonly forwardBelow: number;
+  readonly announced: Announcement;
   readonly session: CacheSession;
 }
 
@@ -69,7 +68,6 @@ export class ProcessorWorker implements PartitionWorker {
     const held = await this.#hold(batch, line.plan);
     if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };
     try {
-      await this.#claim(held, batch.nextOffset);
       const verdicts = await this.#process(held, line, batch);
       this.#tell(line.plan, batch, verdicts, startedMs);
     } catch (error) {
@@ -88,18 +86,25 @@ export class ProcessorWorker implements PartitionWorker {
     const records = await identify(plan, batch.partition, normalised, this.#deps.identityStore, nowMs);
     const cached = await this.#cachedStates(held, records);
     const confirmed = await this.#confirm(plan, records, cached);
-    const verdicts = diff({ plan, records, cached, forwardBelow: held.forwardBelow, confirmed });
+    const verdicts = diff({ plan, records, cached, announced: held.announced, confirmed });
 
     // Invariant 2: produced and acknowledged, then the states, then the offsets. Any other order loses a change in a crash.
+    await this.#announce(held, batch, verdicts);
     const { messages, rejected } = encodeForward(line, batch, verdicts.forward, nowMs);
     const dead = records.filter((record) => record.kind === 'dead');
     const letters = [...dead, ...rejected].map((record) => record.letter);
     await this.#send([...messages, ...this.#letterMessages(letters)]);
     await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);
     const filtered = records.filter((record) => record.kind === 'forget').length;
-    const stopped = { unchanged: verdicts.unchanged, filtered, 'dead-lettered': letters.length };
+    const stopped = { unchanged: verdicts.unchanged.length, filtered, 'dead-lettered': letters.length };
     await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });
-    return { forwarded: messages.length, unchanged: verdicts.unchanged, letters, hits: verdicts.hits, misses: verdicts.misses };
+    return {
+      forwarded: messages.length,
+      unchanged: verdicts.unchanged.length,
+      letters,
+      hits: verdicts.hits,
+      misses: verdicts.misses,
+    };
   }
 
   async #hold(batch: LogBatch, plan: EntityPlan): Promise<Held> {
@@ -108,7 +113,8 @@ export class ProcessorWorker implements PartitionWorker {
     if (known) return known;
     const lease = await this.#deps.ledger.acquire(batch, plan.configId);
     const session = await CacheSession.open(lease, this.#deps);
-    const held: Held = { lease, forwardBelow: lease.claimedThrough, session };
+    const announced = { through: lease.claimedThrough, stopped: new Set(lease.stoppedAhead) };
+    const held: Held = { lease, announced, session };
     this.#held.set(id, held);
     this.#deps.telemetry.partitionAcquired({
       stage: 'processor',
@@ -120,10 +126,17 @@ export class ProcessorWorker implements PartitionWorker {
     return held;
   }
 
-  /** Announced before it is done: who comes after us sends the announced range on again, so that no record has two outcomes. */
-  async #claim(held: Held, through: number): Promise<void> {
-    if (through <= held.lease.claimedThrough) return;
-    held.lease = owned(await this.#deps.ledger.claim(held.lease, through + this.#deps.claimAheadRecords), held.lease);
+  /**
+   * Invariant 6: what is about to be sent, and what not, is announced first. Who comes after us does the same with the
+   * announced range, so that no record has two outcomes.
+   */
+  async #announce(held: Held, batch: LogBatch, { forward, unchanged }: DiffVerdicts): Promise<void> {
+    if (forward.length === 0) return;
+    const fresh = unchanged.filter((offset) => offset >= held.announced.through);
+    const beyond = batch.nextOffset > held.lease.claimedThrough;
+    if (!beyond && fresh.length === 0) return;
+    const through = beyond ? batch.nextOffset + this.#deps.claimAheadRecords : held.lease.claimedThrough;
+    held.lease = owned(await this.#deps.ledger.claim(held.lease, through, fresh), held.lease);
   }
 
   async #cachedStates(held: Held, records: readonly IdentifiedRecord[]): Promise<ReadonlyMap<string, CacheEntry>> {

@@ -3,7 +3,7 @@ import type { ConflictResolver } from '../core/conflict/resolver.ts';
 import { deadLetterOf } from '../core/dead-letter.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { BatchVerdict, LogBatch, LogRecord, PartitionWorker } from '../core/ports/event-log.ts';
+import type { BatchVerdict, LogBatch, LogRecord, PartitionRef, PartitionWorker } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
 import {
   type BatchEffects,
@@ -93,6 +93,13 @@ export class SyncWorker implements PartitionWorker {
       lag: batch.highWatermark - batch.nextOffset,
     });
     return { kind: 'advance', nextOffset: batch.nextOffset };
+  }
+
+  /** Publishes what a dead owner left of a partition that nothing new arrives on. A living owner acquires it anew. */
+  async rescue(ref: PartitionRef): Promise<void> {
+    const line = this.#deps.lines.get(ref.topic);
+    if (line === undefined || this.#held.has(heldId(ref))) return;
+    await this.#deps.publisher.drain(await this.#deps.store.acquire(ref), line);
   }
 
   async #hold(batch: LogBatch, line: SyncLine): Promise<Held> {

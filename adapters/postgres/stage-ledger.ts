@@ -10,6 +10,7 @@ interface ProgressRow {
   token: number;
   next_offset: number;
   claimed_through: number;
+  stopped_ahead: string[];
   era: string;
 }
 
@@ -32,7 +33,7 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
         `INSERT INTO processor_progress AS p (topic, partition, token, era, config_id) VALUES ($1, $2, 1, $3, $4)
          ON CONFLICT (topic, partition) DO UPDATE SET token = p.token + 1, config_id = $4, updated_at = now(),
            era = CASE WHEN p.config_id = $4 THEN p.era ELSE $3 END
-         RETURNING token, next_offset, claimed_through, era`,
+         RETURNING token, next_offset, claimed_through, stopped_ahead::text[], era`,
         [ref.topic, ref.partition, randomUUID(), configId],
       );
       return leaseOf(ref, row!);
@@ -42,19 +43,20 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
       const [row] = await rows<ProgressRow>(
         'ledger-era',
         `UPDATE processor_progress SET era = $4, updated_at = now() WHERE topic = $1 AND partition = $2 AND token = $3
-         RETURNING token, next_offset, claimed_through, era`,
+         RETURNING token, next_offset, claimed_through, stopped_ahead::text[], era`,
         [lease.topic, lease.partition, lease.token, randomUUID()],
       );
       return row ? leaseOf(lease, row) : null;
     },
 
-    async claim(lease, through) {
+    async claim(lease, through, stopped) {
       const [row] = await rows<ProgressRow>(
         'ledger-claim',
-        `UPDATE processor_progress SET claimed_through = greatest(claimed_through, $4), updated_at = now()
+        `UPDATE processor_progress SET claimed_through = greatest(claimed_through, $4), updated_at = now(),
+           stopped_ahead = array(SELECT o FROM unnest(stopped_ahead) AS o WHERE o >= next_offset) || $5::bigint[]
          WHERE topic = $1 AND partition = $2 AND token = $3
-         RETURNING token, next_offset, claimed_through, era`,
-        [lease.topic, lease.partition, lease.token, through],
+         RETURNING token, next_offset, claimed_through, stopped_ahead::text[], era`,
+        [lease.topic, lease.partition, lease.token, through, stopped],
       );
       return row ? leaseOf(lease, row) : null;
     },
@@ -75,15 +77,16 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
       const [row] = await rows<ProgressRow>(
         'ledger-settle',
         `WITH moved AS (
-           UPDATE processor_progress SET next_offset = $5, forwarded = forwarded + $6, updated_at = now()
+           UPDATE processor_progress SET next_offset = $5, forwarded = forwarded + $6, updated_at = now(),
+             stopped_ahead = array(SELECT o FROM unnest(stopped_ahead) AS o WHERE o >= $5)
            WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4
-           RETURNING topic, partition, token, next_offset, claimed_through, era),
+           RETURNING topic, partition, token, next_offset, claimed_through, stopped_ahead::text[], era),
          counted AS (
            INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
            SELECT moved.topic, moved.partition, s.outcome, '${countedBy}', s.records
            FROM moved, unnest($7::text[], $8::bigint[]) AS s(outcome, records)
            ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records)
-         SELECT token, next_offset, claimed_through, era FROM moved`,
+         SELECT token, next_offset, claimed_through, stopped_ahead, era FROM moved`,
         [
           lease.topic,
           lease.partition,
@@ -108,6 +111,7 @@ function leaseOf(ref: PartitionRef, row: ProgressRow): ProcessorLease {
     previousToken: row.token - 1,
     nextOffset: row.next_offset,
     claimedThrough: row.claimed_through,
+    stoppedAhead: row.stopped_ahead.map(Number),
     era: row.era,
   };
 }

@@ -93,6 +93,16 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       return rows.map((row): OutboxRow => ({ id: row.id, ...row.payload }));
     },
 
+    async strandedOutbox(olderThanMs) {
+      const { rows } = await answered(() =>
+        pool.query<PartitionRef>(
+          `SELECT DISTINCT topic, partition FROM outbox WHERE created_at <= now() - $1 * interval '1 millisecond'`,
+          [olderThanMs],
+        ),
+      );
+      return rows;
+    },
+
     // A deletion lost in a crash is published once more, which is harmless: no need to wait for the disk.
     async clearOutbox(lease, ids) {
       const { rows } = await answered(() =>

@@ -5,27 +5,29 @@ import type { CacheEntry, CacheTicket, StateCache } from '../../core/ports/state
 import type { Position } from '../../core/position.ts';
 
 /**
- * Invariant 1: Redis is a filter and nothing else. Every script looks at the server's own run id, so a restart, a
+ * Invariant 1: Redis is a filter and nothing else. Every script looks at the server's own identity, so a restart, a
  * failover or an older snapshot is noticed in the same round trip that reads the entries.
  *
  * All keys of a partition share a hash tag: one slot of a Cluster, one script call.
  */
 
-/** Sets the mark unless a newer owner's stands there; answers whether the previous owner's mark stood untouched. */
-const takeScript = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+/** Which server with which history: a restart changes the run id, a promotion the replication id. */
+const serverIdentity = `
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+local run = string.match(info, 'run_id:(%x+)') .. string.match(info, 'master_replid:(%x+)')`;
+
+const takeScript = `${serverIdentity}
 local found = redis.call('GET', KEYS[1])
-if found then
-  local token = tonumber(string.match(found, '^(%d+) '))
-  if token > tonumber(ARGV[1]) then return {0, 0} end
+if ARGV[3] == '' then
+  if found and tonumber(string.match(found, '^(%d+) ')) > tonumber(ARGV[1]) then return 0 end
+elseif found ~= ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. run then
+  return 0
 end
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. run)
-if found == ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. run then return {1, 1} end
-return {1, 0}`;
+return 1`;
 
 // Lua's unpack fails near 4,000 elements.
-const readScript = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+const readScript = `${serverIdentity}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] .. ' ' .. run then return false end
 local out = {}
 for first = 2, #KEYS, 1000 do
@@ -34,8 +36,7 @@ for first = 2, #KEYS, 1000 do
 end
 return out`;
 
-const writeScript = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+const writeScript = `${serverIdentity}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] .. ' ' .. run then return 0 end
 local pairs = {}
 local n = 0
@@ -52,7 +53,7 @@ if n > 0 then redis.call('MSET', unpack(pairs, 1, n)) end
 return 1`;
 
 interface ScriptedRedis extends Redis {
-  synclineTake(keys: number, mark: string, ...args: string[]): Promise<[number, number]>;
+  synclineTake(keys: number, mark: string, ...args: string[]): Promise<number>;
   synclineRead(keys: number, ...args: string[]): Promise<(string | null)[] | null>;
   synclineWrite(keys: number, ...args: string[]): Promise<number>;
 }
@@ -66,10 +67,11 @@ export function createStateCache(client: Redis, keyPrefix: string): StateCache {
 
   return {
     async take(ticket, previousToken) {
-      const [, kept] = await answered(() =>
-        redis.synclineTake(1, markKey(keyPrefix, ticket), String(ticket.token), ticket.era, String(previousToken)),
+      const previous = previousToken === null ? '' : String(previousToken);
+      return (
+        (await answered(() => redis.synclineTake(1, markKey(keyPrefix, ticket), String(ticket.token), ticket.era, previous))) ===
+        1
       );
-      return kept === 1;
     },
 
     async read(ticket, keys) {

@@ -12,7 +12,7 @@ export interface Decimal {
  * More digits than this before or after the point is no business fact but an attack on whoever prints it
  * (PostgreSQL writes 1e131071 out in full). It bounds every BigInt below.
  */
-export const decimalDigitsMax = 1000;
+const decimalDigitsMax = 1000;
 
 export type RoundingMode = 'half-up' | 'half-even' | 'up' | 'down' | 'floor' | 'ceiling';
 
@@ -90,7 +90,7 @@ export function isInteger(value: Decimal): boolean {
 }
 
 /** Digits after the point. */
-export function scaleOf(value: Decimal): number {
+function scaleOf(value: Decimal): number {
   return Math.max(0, -value.exponent);
 }
 
@@ -122,7 +122,7 @@ export function divide(left: Decimal, right: Decimal, scale: number, mode: Round
   const shift = left.exponent - right.exponent + scale;
   const numerator = shift >= 0 ? left.coefficient * 10n ** BigInt(shift) : left.coefficient;
   const denominator = shift >= 0 ? right.coefficient : right.coefficient * 10n ** BigInt(-shift);
-  return bounded(reduced(roundedQuotient(numerator, denominator, mode), -scale));
+  return bounded(reduced(roundedQuotient(numerator, denominator, mode), 0 - scale));
 }
 
 /** undefined when the quotient has no end (1/3). */
@@ -141,7 +141,7 @@ export function divideExactly(left: Decimal, right: Decimal): Decimal | undefine
 export function round(value: Decimal, scale: number, mode: RoundingMode): Decimal {
   if (scaleOf(value) <= scale) return value;
   const denominator = 10n ** BigInt(-value.exponent - scale);
-  return reduced(roundedQuotient(value.coefficient, denominator, mode), -scale);
+  return reduced(roundedQuotient(value.coefficient, denominator, mode), 0 - scale);
 }
 
 function roundedQuotient(numerator: bigint, denominator: bigint, mode: RoundingMode): bigint {

@@ -63,7 +63,9 @@ export function compileComparison(rules: ComparisonRules | undefined, fields: re
   const counted = countedFields(rules, known);
   const normalise = compileNormalise(normaliseRulesOf(rules));
   const tolerances = compileTolerances(rules?.numbers ?? {}, rules?.times ?? {});
-  const id = checksumOfText(canonicalText(['comparison/1', identityOf(rules), counted.list ?? null]));
+  const id = checksumOfText(
+    canonicalText(['comparison/1', identityOf(rules), counted.list === undefined ? null : [...counted.list]]),
+  );
   const diff = (before: JsonObject | null, after: JsonObject | null) => changesOf(before, after, counted, normalise, tolerances);
 
   if (tolerances.fields.length === 0) {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { checkRules, type MaybeRules } from './rule-checks.ts';
 
 /** As much of the configuration as could be parsed: these checks run beside the others, so that all is said at once. */
 interface MaybeConfig {
@@ -20,7 +21,7 @@ interface MaybeSource {
   readonly entities?: Readonly<Record<string, MaybeEntity>>;
 }
 
-interface MaybeEntity {
+interface MaybeEntity extends MaybeRules {
   readonly key?: unknown;
   readonly occurredAt?: unknown;
   readonly schema?: {
@@ -29,7 +30,7 @@ interface MaybeEntity {
   };
 }
 
-type Report = (path: readonly PropertyKey[], message: string) => void;
+export type Report = (path: readonly PropertyKey[], message: string) => void;
 
 const secretCharactersMin = 32;
 /** Passwords that stand in examples everywhere, and so protect nothing. */
@@ -88,6 +89,7 @@ function checkSources(sources: Readonly<Record<string, MaybeSource>>, report: Re
     sourceOfType.set(source?.type, name);
     for (const [kind, entity] of Object.entries(source?.entities ?? {})) {
       checkEntity(['sources', name, 'entities', kind], entity, report);
+      checkRules(['sources', name, 'entities', kind], entity ?? {}, report);
       // Kafka refuses topics whose names differ only in `.` and `_`.
       const collision = `${name}.${kind}`.replaceAll('.', '_');
       const topic = topicOf.get(collision);
@@ -99,7 +101,7 @@ function checkSources(sources: Readonly<Record<string, MaybeSource>>, report: Re
 }
 
 function checkEntity(path: readonly PropertyKey[], entity: MaybeEntity | undefined, report: Report): void {
-  const fields = entity?.schema?.fields;
+  const fields = entity?.schema?.fields ?? undefined;
   if (fields === undefined) return;
   for (const field of Array.isArray(entity?.key) ? entity.key : []) {
     if (typeof field === 'string' && fields[field]?.required !== true) {

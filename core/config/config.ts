@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type ComparisonRules, comparisonSchema } from '../comparison/comparison.ts';
 import { type IdentityRules, identitySchema } from '../identity/identity.ts';
-import { type MappingRules, mappingSchema } from '../mapping/rules.ts';
+import { nestingMax } from '../json.ts';
+import { type MappingRules, mappingSchema } from '../mapping/mapping.ts';
 import { checkConfig } from './config-checks.ts';
 import { nameSchema, sourceTypeOf, sourceTypeSchema } from './names.ts';
 import { recordFieldsSchema } from './record-fields.ts';
@@ -93,7 +94,12 @@ const apiSchema = z.strictObject({
 
 const limitsSchema = z.strictObject({
   recordBytesMax: byteSize({ min: 1_000, max: 16_000_000 }).prefault('1MB').describe('Largest record the pipeline carries.'),
-  nestingMax: z.int().min(1).max(64).default(32).describe('Deepest nesting of a record.'),
+  nestingMax: z
+    .int()
+    .min(1)
+    .max(nestingMax - 1)
+    .default(32)
+    .describe('Levels of objects and lists in a record.'),
   batchRecordsMax: z.int().min(1).max(10_000).default(1_000).describe('Most records worked on at once per partition.'),
   claimAhead: z
     .int()

@@ -1,28 +1,25 @@
 import { z } from 'zod';
 import { parseDecimal } from '../canonical/decimal.ts';
 import { ExactNumber, type JsonValue } from '../json.ts';
+import type { FieldError } from '../problem.ts';
 import type { FieldDeclaration, RecordFields } from './record-fields.ts';
 import { nearestName } from './suggestion.ts';
-
-export interface FieldError {
-  /** `email`, `address.city`, `lines[2].sku`; empty for the record itself. */
-  readonly field: string;
-  readonly message: string;
-}
 
 /** Every field at fault, at once; empty for a record that fits. */
 export type RecordCheck = (record: JsonValue) => readonly FieldError[];
 
 export interface CompiledRecordSchema {
   readonly check: RecordCheck;
-  /** What checks is also what the OpenAPI document shows. */
   readonly zod: z.ZodType;
+  /** Made from what checks, for the OpenAPI document. */
+  readonly jsonSchema: Readonly<Record<string, unknown>>;
 }
 
 export function compileRecordSchema(schema: RecordFields): CompiledRecordSchema {
   const record = objectOf(schema.fields, schema.additionalFields, 'the record');
   return {
     zod: record,
+    jsonSchema: z.toJSONSchema(record, { io: 'input', unrepresentable: 'any' }),
     check: (value) => {
       const result = record.safeParse(value);
       return result.success ? [] : result.error.issues.flatMap((issue) => fieldErrorsOf(issue, schema));
@@ -30,12 +27,18 @@ export function compileRecordSchema(schema: RecordFields): CompiledRecordSchema 
   };
 }
 
+const required = 'is required';
+
 function fieldErrorsOf(issue: z.core.$ZodIssue, schema: RecordFields): FieldError[] {
-  if (issue.code !== 'unrecognized_keys') return [{ field: fieldPath(issue.path), message: issue.message }];
+  if (issue.code !== 'unrecognized_keys') {
+    const code = issue.message === required ? 'required' : issue.code;
+    return [{ field: fieldPath(issue.path), code, message: issue.message }];
+  }
   return issue.keys.map((key) => {
     const meant = nearestName(key, Object.keys(schema.fields));
     return {
       field: fieldPath([...issue.path, key]),
+      code: 'unknown_field',
       message: meant === undefined ? 'is not a known field' : `is not a known field: did you mean \`${meant}\`?`,
     };
   });
@@ -98,7 +101,7 @@ function typeOf(declaration: FieldDeclaration): z.ZodType {
     case 'array':
       return arrayOf(declaration);
     case 'any':
-      return z.unknown().refine((value) => value !== undefined && value !== null, { error: 'is required' });
+      return z.unknown().refine((value) => value !== undefined && value !== null, { error: required });
   }
 }
 
@@ -126,7 +129,7 @@ function arrayOf({ items, minLength, maxLength }: FieldDeclaration): z.ZodType {
 
 function says(wanted: string, name = '') {
   const text = `${name === '' ? '' : `${name} `}must be ${wanted}`;
-  return ({ input }: { input?: unknown }) => (name === '' && (input === undefined || input === null) ? 'is required' : text);
+  return ({ input }: { input?: unknown }) => (name === '' && (input === undefined || input === null) ? required : text);
 }
 
 /** An exact number is an object to JavaScript and none to anybody else. */

@@ -9,8 +9,8 @@ import { SyncError } from '../errors.ts';
 import { ExactNumber, type JsonObject, type JsonValue } from '../json.ts';
 import { compilePath, isPath } from '../mapping/path.ts';
 
-export const matchNormalisations = ['trim', 'collapse', 'lower', 'upper', 'digits-only'] as const;
-export type MatchNormalisation = (typeof matchNormalisations)[number];
+const matchNormalisations = ['trim', 'collapse', 'lower', 'upper', 'digits-only'] as const;
+type MatchNormalisation = (typeof matchNormalisations)[number];
 
 const matchRuleSchema = z.strictObject({
   name: z.string().min(1).max(50).optional().describe('Stands in every match key; by default the fields joined with +.'),

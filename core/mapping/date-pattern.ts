@@ -82,7 +82,9 @@ export interface ParsedDate {
   readonly offset: number | undefined;
 }
 
-export interface DatePattern {
+interface DatePattern {
+  /** Year, month and day are all there. */
+  readonly hasDate: boolean;
   /** Without hours it is a date, not a point in time. */
   readonly hasTime: boolean;
   /** undefined when the text does not fit or names no real day or time. */
@@ -101,6 +103,7 @@ export function compileDatePattern(pattern: string): DatePattern {
   const read = items.filter((item) => typeof item !== 'string');
   const whole = new RegExp(`^${syntax}$`, 'i');
   return {
+    hasDate: parts.includes('year') && parts.includes('month') && parts.includes('day'),
     hasTime: parts.includes('hour'),
     parse(text) {
       const match = whole.exec(text);
@@ -126,7 +129,8 @@ function itemsOf(pattern: string): (string | Token)[] {
 }
 
 function tokenOf(pattern: string, piece: string, letter: string): Token {
-  const token = letter === 'S' && piece.length <= 9 ? fraction(piece.length) : Object.hasOwn(tokens, piece) ? tokens[piece] : undefined;
+  const token =
+    letter === 'S' && piece.length <= 9 ? fraction(piece.length) : Object.hasOwn(tokens, piece) ? tokens[piece] : undefined;
   if (token !== undefined) return token;
   const known = [...Object.keys(tokens), 'S'].join(' ');
   throw new InvalidRule(`the date pattern "${pattern}" has "${piece}"; known are ${known}, other letters stand in 'quotes'`);

@@ -1,5 +1,14 @@
 /** `parseDate` and `formatDate`: texts of a source to canonical dates and instants, and back. */
-import { canonicalInstant, clockAt, formatInstant, instantText, isRealDay, pad, secondsOf, type WallClock } from '../canonical/instant.ts';
+import {
+  canonicalInstant,
+  clockAt,
+  formatInstant,
+  instantText,
+  isRealDay,
+  pad,
+  secondsOf,
+  type WallClock,
+} from '../canonical/instant.ts';
 import type { JsonValue } from '../json.ts';
 import { compileDatePattern, type ParsedDate } from './date-pattern.ts';
 import { InvalidRule, UnfitValue } from './rule-failure.ts';
@@ -7,7 +16,7 @@ import type { DoubledHour, StepParts } from './rules.ts';
 import { offsetOfWallClock, timeZone } from './time-zone.ts';
 import { decimalOf } from './values.ts';
 
-export interface ParseDateRule {
+interface ParseDateRule {
   readonly pattern: string | readonly string[];
   readonly zone: string;
   readonly doubled: DoubledHour;
@@ -47,6 +56,7 @@ function parserOf(pattern: string, rule: ParseDateRule): Parser {
 
 function patternParser(text: string, toInstant: (parsed: ParsedDate) => string | undefined): Parser {
   const pattern = compileDatePattern(text);
+  if (!pattern.hasDate) throw new InvalidRule(`the date pattern "${text}" lacks the year, the month or the day`);
   return (value) => {
     const parsed = typeof value === 'string' || typeof value === 'number' ? pattern.parse(String(value).trim()) : undefined;
     if (parsed === undefined) return undefined;
@@ -81,7 +91,7 @@ function clockOf(parts: RegExpExecArray): WallClock {
 }
 
 /** The text itself when it is a real day written YYYY-MM-DD. */
-export function parseIsoDate(text: string): string | undefined {
+function parseIsoDate(text: string): string | undefined {
   const parts = isoDate.exec(text);
   const real = parts !== null && isRealDay({ year: Number(parts[1]), month: Number(parts[2]), day: Number(parts[3]) });
   return real ? text : undefined;
@@ -97,7 +107,9 @@ function instantOfEpoch(value: JsonValue, decimals: number): string | undefined 
   if (decimal === undefined || decimal.coefficient.toString().length > 30 || decimal.exponent > 20) return undefined;
   const nanosecondShift = 9 - decimals + decimal.exponent;
   const nanoseconds =
-    nanosecondShift >= 0 ? decimal.coefficient * 10n ** BigInt(nanosecondShift) : decimal.coefficient / 10n ** BigInt(-nanosecondShift);
+    nanosecondShift >= 0
+      ? decimal.coefficient * 10n ** BigInt(nanosecondShift)
+      : decimal.coefficient / 10n ** BigInt(-nanosecondShift);
   const fraction = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const seconds = (nanoseconds - fraction) / 1_000_000_000n;
   if (seconds < -100_000_000_000n || seconds > 300_000_000_000n) return undefined;
@@ -138,7 +150,7 @@ export function castDate(value: JsonValue): JsonValue {
 
 export function castDatetime(value: JsonValue): JsonValue {
   const instant = typeof value === 'string' ? canonicalInstant(value.trim().replace(' ', 'T')) : undefined;
-  if (instant === undefined) throw new UnfitValue('is no RFC 3339 date-time with an offset; other forms and local times are read by parseDate');
+  if (instant === undefined)
+    throw new UnfitValue('is no RFC 3339 date-time with an offset; other forms and local times are read by parseDate');
   return instant;
 }
-

@@ -5,13 +5,13 @@ import { InvalidRule } from './rule-failure.ts';
  * Paths into a record: `title`, `address.city`, `lines[0].sku`, `lines[-1]`, `lines[*].sku`, `["odd.name"]`;
  * a leading `$.` is allowed. `[*]` gives the list of what it finds, without the absent.
  */
-export type PathStep = { readonly field: string } | { readonly index: number } | 'every';
+type PathStep = { readonly field: string } | { readonly index: number } | 'every';
 
-export type Reader = (value: JsonValue) => JsonValue | undefined;
+type Reader = (value: JsonValue) => JsonValue | undefined;
 
 const stepSyntax = /(?:^|\.)([^.[\]"']+)|\[(-?\d{1,9})\]|\[(\*)\]|\[("(?:[^"\\]|\\.)*"|'[^']*')\]/y;
 
-export function parsePath(text: string): readonly PathStep[] {
+function parsePath(text: string): readonly PathStep[] {
   const path = text.startsWith('$.') ? text.slice(2) : text.startsWith('$[') ? text.slice(1) : text;
   const steps: PathStep[] = [];
   stepSyntax.lastIndex = 0;

@@ -155,7 +155,8 @@ export function parsePattern(pattern: string): PatternNode {
     at += counted[0].length;
     const min = Number(counted[1]);
     const max = counted[2] === undefined ? min : counted[3] === '' ? Infinity : Number(counted[3]);
-    if (max < min || min > repeatMax || (max !== Infinity && max > repeatMax)) fail(`repeats out of order or more than ${repeatMax} times`);
+    if (max < min || min > repeatMax || (max !== Infinity && max > repeatMax))
+      fail(`repeats out of order or more than ${repeatMax} times`);
     return [min, max];
   }
 

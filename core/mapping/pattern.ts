@@ -22,13 +22,15 @@ export function compilePattern(pattern: string): (text: string) => boolean {
   emit(parsePattern(pattern), program, pattern);
   program.push({ kind: 'match' });
   return (text) => {
-    if (text.length > matchedTextLengthMax) throw new UnfitValue(`text longer than ${matchedTextLengthMax} characters is not matched`);
+    if (text.length > matchedTextLengthMax)
+      throw new UnfitValue(`text longer than ${matchedTextLengthMax} characters is not matched`);
     return search(program, text);
   };
 }
 
 function emit(node: PatternNode, program: Instruction[], pattern: string): void {
-  if (program.length > programLengthMax) throw new InvalidRule(`the pattern "${pattern}" is too large when its repetitions are written out`);
+  if (program.length > programLengthMax)
+    throw new InvalidRule(`the pattern "${pattern}" is too large when its repetitions are written out`);
   switch (node.kind) {
     case 'character':
     case 'start':

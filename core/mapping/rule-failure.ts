@@ -2,7 +2,10 @@
  * What a single rule says when it cannot go on. The mapping around it knows the field and turns both into
  * SyncErrors: `mapping.invalid-rule` while compiling, `mapping.failed` for a record.
  */
-export class InvalidRule extends Error {}
+export class InvalidRule extends Error {
+  /** The step at fault, where the one who throws does not know it. */
+  rule: string | undefined;
+}
 
 export class UnfitValue extends Error {}
 

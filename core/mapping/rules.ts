@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { roundingModes } from '../canonical/decimal.ts';
 
-export type Constant = string | number | boolean | null | Constant[] | { [field: string]: Constant };
+type Constant = string | number | boolean | null | Constant[] | { [field: string]: Constant };
 
 /** A path alone is short for `{ from: path }`. */
 export type FieldRule = string | FieldRuleParts;
@@ -48,9 +48,9 @@ export interface Condition {
   not?: Condition | undefined;
 }
 
-export const trimModes = ['both', 'start', 'end', 'collapse', 'control'] as const;
-export const castTypes = ['string', 'integer', 'decimal', 'number', 'boolean', 'date', 'datetime', 'json'] as const;
-export const doubledHourChoices = ['earlier', 'later', 'fail'] as const;
+const trimModes = ['both', 'start', 'end', 'collapse', 'control'] as const;
+const castTypes = ['string', 'integer', 'decimal', 'number', 'boolean', 'date', 'datetime', 'json'] as const;
+const doubledHourChoices = ['earlier', 'later', 'fail'] as const;
 export type TrimMode = (typeof trimModes)[number];
 export type CastType = (typeof castTypes)[number];
 export type DoubledHour = (typeof doubledHourChoices)[number];
@@ -63,6 +63,14 @@ const scale = z.int().min(0).max(100);
 const rounding = z.enum(roundingModes).default('half-up');
 const oneCharacter = z.string().length(1);
 const zone = z.string().min(1).max(100).default('UTC').describe('IANA name such as Europe/Madrid, or an offset such as +02:00.');
+
+/** Of a rule that fits none of its forms: what is wrong in the form it comes nearest to. */
+function nearestMiss(issue: { readonly errors?: unknown }): string {
+  const misses = (issue.errors as readonly (readonly z.core.$ZodIssue[])[]).flat();
+  const deepest = misses.reduce((best, miss) => (miss.path.length >= best.path.length ? miss : best));
+  const place = deepest.path.map(String).join('.');
+  return place === '' ? deepest.message : `${place}: ${deepest.message}`;
+}
 
 const bareStep = z.enum(['trim', 'lower', 'upper', 'title']);
 
@@ -100,10 +108,15 @@ const stepParts = z.strictObject({
 });
 
 /** A step with exactly one entry, so that the order of a list is the order of work. */
-const stepSchema = z.union([
-  bareStep,
-  stepParts.partial().refine((step) => Object.keys(step).length === 1, 'a step has exactly one name'),
-]);
+const stepSchema = z.union(
+  [bareStep, stepParts.partial().refine((step) => Object.keys(step).length === 1, 'a step has exactly one name')],
+  {
+    error: (issue) =>
+      typeof issue.input === 'string'
+        ? `there is no step "${issue.input}" that stands alone: ${[...bareStep.options, ...Object.keys(stepParts.shape).map((name) => `${name}: …`)].join(', ')}`
+        : nearestMiss(issue),
+  },
+);
 
 export type StepParts = Partial<z.infer<typeof stepParts>>;
 export type Step = z.infer<typeof bareStep> | { [Name in keyof StepParts]?: StepParts[Name] | undefined };
@@ -127,43 +140,29 @@ const conditionSchema: z.ZodType<Condition> = z.lazy(() =>
 );
 
 const fieldRuleSchema: z.ZodType<FieldRule> = z.lazy(() =>
-  z.union([
-    path,
-    z.strictObject({
-      from: path.optional(),
-      first: z.array(path).min(1).optional(),
-      constant: constant.optional(),
-      template: z.string().optional(),
-      concat: z.strictObject({ fields: z.array(path).min(1), separator: z.string().optional() }).optional(),
-      object: fieldRulesSchema.optional(),
-      when: conditionSchema.optional(),
-      // biome-ignore lint/suspicious/noThenProperty: the language reads when … then … else; the object is never awaited.
-      then: fieldRuleSchema.optional(),
-      else: fieldRuleSchema.optional(),
-      do: z.array(stepSchema).max(50).optional(),
-      default: constant.optional(),
-      required: z.boolean().optional(),
-    }),
-  ]),
+  z.union(
+    [
+      path,
+      z.strictObject({
+        from: path.optional(),
+        first: z.array(path).min(1).optional(),
+        constant: constant.optional(),
+        template: z.string().optional(),
+        concat: z.strictObject({ fields: z.array(path).min(1), separator: z.string().optional() }).optional(),
+        object: fieldRulesSchema.optional(),
+        when: conditionSchema.optional(),
+        // biome-ignore lint/suspicious/noThenProperty: the language reads when … then … else; the object is never awaited.
+        then: fieldRuleSchema.optional(),
+        else: fieldRuleSchema.optional(),
+        do: z.array(stepSchema).max(50).optional(),
+        default: constant.optional(),
+        required: z.boolean().optional(),
+      }),
+    ],
+    { error: nearestMiss },
+  ),
 );
 
-const targetName = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine((name) => name !== '__proto__', 'no field may be called __proto__');
+const targetName = z.string().min(1).max(200);
 
 export const fieldRulesSchema: z.ZodType<FieldRules> = z.record(targetName, fieldRuleSchema);
-
-export const mappingSchema = z
-  .strictObject({
-    keep: z
-      .enum(['mapped', 'all'])
-      .default('mapped')
-      .describe('`mapped`: the record has the mapped fields alone; `all`: also every field no rule renames or drops.'),
-    fields: fieldRulesSchema.optional().describe('Target field: the path it comes from, or a rule.'),
-    drop: z.array(z.string().min(1)).optional().describe('With `keep: all`, the fields that do not go on.'),
-  })
-  .describe('How a record of this source becomes the canonical one.');
-
-export type MappingRules = z.infer<typeof mappingSchema>;

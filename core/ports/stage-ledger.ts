@@ -9,7 +9,7 @@ import type { PartitionRef } from './event-log.ts';
  */
 export interface ProcessorLease extends PartitionRef {
   readonly token: number;
-  /** The token under which the cache's mark was last set. */
+  /** The token of the owner before: its mark on the cache is the one that keeps the era. */
   readonly previousToken: number;
   readonly nextOffset: number;
   /**
@@ -17,6 +17,8 @@ export interface ProcessorLease extends PartitionRef {
    * says, so that a record has one outcome.
    */
   readonly claimedThrough: number;
+  /** Of those, the ones an earlier owner announced to stop: they are stopped again. */
+  readonly stoppedAhead: readonly number[];
   readonly era: string;
 }
 
@@ -31,8 +33,11 @@ export interface StageLedger {
   acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease>;
   /** Null when the lease is lost. */
   beginEra(lease: ProcessorLease): Promise<ProcessorLease | null>;
-  /** Announces that records below `through` may be sent on. Null when the lease is lost. */
-  claim(lease: ProcessorLease, through: number): Promise<ProcessorLease | null>;
+  /**
+   * Announces that records below `through` may be sent on, all but `stopped`, before any of them is sent. Null when the
+   * lease is lost.
+   */
+  claim(lease: ProcessorLease, through: number, stopped: readonly number[]): Promise<ProcessorLease | null>;
   /**
    * The position `sync_state` holds for each entity from this source, null where it has none. Equal to a cache
    * entry's own position it proves the entry: everything sent on before it has arrived, and nothing was newer.

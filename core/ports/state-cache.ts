@@ -41,10 +41,11 @@ export interface CacheWrite extends CacheEntry {
 
 export interface StateCache {
   /**
-   * Puts the ticket's mark on this server. `previous` is the mark the last owner left: true when it stands there
-   * untouched on this same server, so that entries of the ticket's era are whole; otherwise a new era has to begin.
+   * Puts the ticket's mark on the server. With the token of the owner before: only if that owner's mark of the same era
+   * stands there untouched, on this very server; true then, and the entries of the era are whole. With null, for an era
+   * that was begun just now: unless a higher token's mark stands there. False: nothing was changed.
    */
-  take(ticket: CacheTicket, previousToken: number): Promise<boolean>;
+  take(ticket: CacheTicket, previousToken: number | null): Promise<boolean>;
   /** One round trip, whatever the number of keys. */
   read(ticket: CacheTicket, keys: readonly string[]): Promise<CacheRead>;
   /** False: nothing was written, because the mark is not the ticket's. */

@@ -113,6 +113,8 @@ export interface SyncStore {
   ): Promise<SyncLease | null>;
   /** Unpublished rows of the partition, oldest first. */
   pendingOutbox(lease: SyncLease): Promise<readonly OutboxRow[]>;
+  /** Partitions with rows that nobody published for so long: their owner died and nothing new has arrived since. */
+  strandedOutbox(olderThanMs: number): Promise<readonly PartitionRef[]>;
   /** Removes published rows. False: the lease is lost, someone newer may have published before us. */
   clearOutbox(lease: SyncLease, ids: readonly number[]): Promise<boolean>;
   goldenOf(entityIds: readonly EntityId[]): Promise<readonly GoldenRecord[]>;

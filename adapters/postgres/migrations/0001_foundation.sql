@@ -73,6 +73,7 @@ CREATE TABLE processor_progress (
   token BIGINT NOT NULL,
   next_offset BIGINT NOT NULL DEFAULT 0,
   claimed_through BIGINT NOT NULL DEFAULT 0,
+  stopped_ahead BIGINT[] NOT NULL DEFAULT '{}',
   forwarded BIGINT NOT NULL DEFAULT 0,
   era UUID NOT NULL,
   config_id VARCHAR(64) NOT NULL,

@@ -1,0 +1,142 @@
+import assert from 'node:assert';
+import { type EntityId, type GoldenRecord, goldenSourceType } from '../../core/change-event.ts';
+import { findUnstorableText, stringifyExact } from '../../core/json.ts';
+import type { PartitionRef } from '../../core/ports/event-log.ts';
+import {
+  type BatchEffects,
+  BatchRejected,
+  EventsKnown,
+  type Outbox,
+  type OutboxRow,
+  type StateRow,
+  type SyncLease,
+  type SyncStore,
+  type SyncTransaction,
+} from '../../core/ports/sync-store.ts';
+import { atOnce, type Pace } from './pace.ts';
+import type { SyncRows, Written } from './sync-rows.ts';
+
+export interface MemorySyncStoreOptions {
+  readonly nowMs: () => number;
+  /** Why the database would refuse this record; undefined where it takes it. */
+  readonly refusalOf?: (eventId: string, data: StateRow['data']) => string | undefined;
+  readonly pace?: Pace;
+}
+
+/**
+ * Transactions as PostgreSQL gives them here: reads see what is committed, writes stay apart until the commit, and the
+ * row of the partition's offset admits one transaction. PostgreSQL lets the second wait for that row; here it goes on
+ * and finds at its commit that it came too late. Nobody can tell the two apart.
+ */
+export class MemorySyncStore implements SyncStore {
+  readonly #rows: SyncRows;
+  readonly #nowMs: () => number;
+  readonly #refusalOf: NonNullable<MemorySyncStoreOptions['refusalOf']>;
+  readonly #pace: Pace;
+
+  constructor(rows: SyncRows, options: MemorySyncStoreOptions) {
+    this.#rows = rows;
+    this.#nowMs = options.nowMs;
+    this.#refusalOf = options.refusalOf ?? (() => undefined);
+    this.#pace = options.pace ?? atOnce;
+  }
+
+  acquire(ref: PartitionRef): Promise<SyncLease> {
+    return this.#pace('store.acquire', () => {
+      const progress = this.#rows.progressOf(ref);
+      progress.token++;
+      const { token, nextOffset, settledThrough } = progress;
+      return { topic: ref.topic, partition: ref.partition, token, nextOffset, settledThrough };
+    });
+  }
+
+  async transact(
+    lease: SyncLease,
+    through: number,
+    settledThrough: Readonly<Record<string, number>>,
+    work: (transaction: SyncTransaction) => Promise<void>,
+  ): Promise<SyncLease | null> {
+    if (!(await this.#pace('store.begin', () => this.#isHeld(lease)))) return null;
+    let written: Written = null;
+    await work({
+      statesOf: (entityIds) => this.#pace('store.statesOf', () => entityIds.flatMap((entityId) => this.#rows.statesOf(entityId))),
+      knownEvents: (eventIds) =>
+        this.#pace('store.knownEvents', () => new Set(eventIds.filter((id) => this.#rows.events.has(id)))),
+      write: (effects) =>
+        this.#pace('store.write', () => {
+          assert(written === null, 'a transaction writes once');
+          this.#check(effects);
+          const outboxId = isEmpty(effects.outbox) ? null : this.#rows.newOutboxId();
+          written = { effects, outboxId };
+          return outboxId;
+        }),
+    });
+    return this.#pace('store.commit', () => {
+      if (!this.#isHeld(lease)) return null;
+      this.#rows.commit(lease, through, settledThrough, written, this.#nowMs());
+      return { ...lease, nextOffset: through, settledThrough };
+    });
+  }
+
+  pendingOutbox(lease: SyncLease): Promise<readonly OutboxRow[]> {
+    return this.#pace('store.pendingOutbox', () => this.#rows.outboxOf(lease));
+  }
+
+  strandedOutbox(olderThanMs: number): Promise<readonly PartitionRef[]> {
+    return this.#pace('store.strandedOutbox', () => this.#rows.partitionsWithOutboxBefore(this.#nowMs() - olderThanMs));
+  }
+
+  clearOutbox(lease: SyncLease, ids: readonly number[]): Promise<boolean> {
+    return this.#pace('store.clearOutbox', () => {
+      if (this.#rows.progressOf(lease).token !== lease.token) return false;
+      this.#rows.removeFromOutbox(lease, ids);
+      return true;
+    });
+  }
+
+  goldenOf(entityIds: readonly EntityId[]): Promise<readonly GoldenRecord[]> {
+    return this.#pace('store.goldenOf', () =>
+      entityIds.flatMap((entityId) => {
+        const row = this.#rows.stateOf(entityId, goldenSourceType);
+        return row === undefined ? [] : [this.#goldenOf(row)];
+      }),
+    );
+  }
+
+  epoch(): Promise<number> {
+    return this.#pace('store.epoch', () => this.#rows.epoch);
+  }
+
+  #goldenOf(row: StateRow): GoldenRecord {
+    return {
+      entityId: row.entityId,
+      kind: row.kind,
+      version: { epoch: this.#rows.epoch, n: row.version },
+      deleted: row.deleted,
+      data: row.data,
+      eventId: row.eventId,
+      updatedAt: new Date(this.#rows.syncedAtMs(row.entityId)).toISOString(),
+    };
+  }
+
+  #isHeld(lease: SyncLease): boolean {
+    const progress = this.#rows.progressOf(lease);
+    return progress.token === lease.token && progress.nextOffset === lease.nextOffset;
+  }
+
+  #check(effects: BatchEffects): void {
+    const stateKeys = new Set(effects.states.map((row) => `${row.sourceType} ${row.entityId}`));
+    if (stateKeys.size !== effects.states.length) throw new BatchRejected('a row of sync_state would be written twice');
+    for (const { eventId, data } of [...effects.states, ...effects.events]) {
+      const refusal = this.#refusalOf(eventId, data) ?? (data === null ? undefined : findUnstorableText(stringifyExact(data)));
+      if (refusal !== undefined) throw new BatchRejected(refusal);
+    }
+    const eventIds = new Set(effects.events.map((event) => event.eventId));
+    const known = effects.events.some((event) => this.#rows.events.has(event.eventId));
+    if (known || eventIds.size !== effects.events.length) throw new EventsKnown('events of the batch are stored already');
+  }
+}
+
+function isEmpty(outbox: Outbox): boolean {
+  return outbox.resolved.length === 0 && outbox.deadLetters.length === 0 && outbox.forgets.length === 0;
+}

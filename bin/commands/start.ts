@@ -1,0 +1,199 @@
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { systemClock } from '../../adapters/process/clock.ts';
+import { loadConfig } from '../../adapters/process/config-file.ts';
+import { watchSignals } from '../../adapters/process/signals.ts';
+import type { SynclineConfig } from '../../core/config/config.ts';
+import { SyncError } from '../../core/errors.ts';
+import { type RunningStack, startStack } from '../../stack/stack.ts';
+import { embeddedAddressesVariable, embeddedParts, resolveAddresses } from '../addresses.ts';
+import { type ConfigFiles, configFiles } from '../config-files.ts';
+import { prepareInstallation } from '../installation.ts';
+import { superviseRoles } from '../role-supervisor.ts';
+import { type RoleName, roleNames } from '../roles/role.ts';
+import { type RuntimeFile, removeRuntimeFile, writeRuntimeFile } from '../runtime-file.ts';
+
+interface StartOptions {
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly port?: string;
+  readonly roles?: string;
+  readonly docker?: boolean;
+}
+
+const apiWaitMs = 60_000;
+const portsTried = 50;
+
+export function addStartCommand(program: Command): void {
+  program
+    .command('start')
+    .description('bring up what the configuration leaves to us, and every role, until Ctrl-C')
+    .option('-c, --config <file>', 'configuration file (default: config/config.yml, or SYNCLINE_CONFIG)')
+    .option('-d, --data-dir <folder>', 'where data, logs and keys lie (default: dataDir of the configuration)')
+    .option('-p, --port <port>', 'port of the API; 0 takes a free one (default: api.port of the configuration)')
+    .option('-r, --roles <names>', `only these roles, with commas: ${roleNames.join(', ')}`)
+    .option('--docker', 'run the services in containers instead of local processes')
+    .action(async (options: StartOptions) => {
+      await start(options);
+    });
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const startedMs = Date.now();
+  const signals = watchSignals(systemClock);
+  const files = configFiles(options.config, process.env);
+  const config = loadConfig(files.config, process.env);
+  const dataFolder = resolve(options.dataDir ?? config.dataDir);
+  mkdirSync(dataFolder, { recursive: true });
+  const stack = await startEmbedded(config, dataFolder, options, signals.signal);
+  try {
+    const addresses = resolveAddresses(config, stack?.addresses ?? {});
+    await prepareInstallation(config, addresses, say);
+    const port = await freeApiPort(config, options);
+    const keyFile = join(dataFolder, 'admin.key');
+    const api = `http://${config.api.host.includes(':') ? `[${config.api.host}]` : config.api.host}:${port}`;
+    const supervisor = superviseRoles({
+      roles: rolesToRun(config, options),
+      env: roleEnvironment(files, dataFolder, port, stack),
+      logFolder: config.profile === 'production' ? null : join(dataFolder, 'logs'),
+      onEvent: say,
+    });
+    try {
+      const runtime: RuntimeFile = {
+        pid: process.pid,
+        startedAt: new Date(startedMs).toISOString(),
+        api,
+        kafka: addresses.kafka.join(','),
+        postgres: addresses.postgres,
+        redis: addresses.redis,
+        ...(addresses.registry === null ? {} : { registry: addresses.registry }),
+        keyFile,
+      };
+      writeRuntimeFile(dataFolder, runtime);
+      if (await isReady(api, signals.signal)) showWhereToLook(runtime, dataFolder, Date.now() - startedMs);
+      await aborted(signals.signal);
+      say('stopping: the work in hand is finished first (Ctrl-C again stops at once)');
+    } finally {
+      await supervisor.stop();
+      removeRuntimeFile(dataFolder);
+    }
+  } finally {
+    await stack?.stop();
+    signals.close();
+  }
+  say('stopped');
+}
+
+async function startEmbedded(
+  config: SynclineConfig,
+  dataFolder: string,
+  options: StartOptions,
+  signal: AbortSignal,
+): Promise<RunningStack | null> {
+  const parts = embeddedParts(config);
+  if (parts.length === 0) return null;
+  return startStack({ dataDir: dataFolder, parts, mode: options.docker ? 'docker' : 'embedded', onProgress: say, signal });
+}
+
+function roleEnvironment(
+  files: ConfigFiles,
+  dataFolder: string,
+  port: number,
+  stack: RunningStack | null,
+): Record<string, string> {
+  return {
+    SYNCLINE_CONFIG: files.config,
+    SYNCLINE_LOGGING: files.logging,
+    SYNCLINE_DATA_DIR: dataFolder,
+    SYNCLINE_API_PORT: String(port),
+    [embeddedAddressesVariable]: JSON.stringify(stack?.addresses ?? {}),
+  };
+}
+
+function rolesToRun(config: SynclineConfig, options: StartOptions): RoleName[] {
+  const wanted = options.roles?.split(',').map((name) => name.trim()) ?? roleNames;
+  const unknown = wanted.filter((name) => !(roleNames as readonly string[]).includes(name));
+  if (unknown.length > 0)
+    throw new SyncError('config.invalid', `there is no role ${unknown.join(', ')}: ${roleNames.join(', ')}`);
+  return (wanted as RoleName[]).filter((name) => name !== 'demo' || config.demo.enabled);
+}
+
+/** In development a taken port is no reason to fail: the next free one is used and named. */
+async function freeApiPort(config: SynclineConfig, options: StartOptions): Promise<number> {
+  const wanted = options.port === undefined ? config.api.port : Number(options.port);
+  if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65_535) {
+    throw new SyncError('config.invalid', `--port ${options.port} is not a port`);
+  }
+  const first = await tryPort(config.api.host, wanted);
+  if (first !== null) return first;
+  if (config.profile === 'production') {
+    throw new SyncError('stack.start-failed', `port ${wanted} on ${config.api.host} is taken by another process`);
+  }
+  for (let port = wanted + 1; port < wanted + portsTried; port++) {
+    const free = await tryPort(config.api.host, port);
+    if (free === null) continue;
+    say(`port ${wanted} is taken by another process, the API listens on ${free}`);
+    return free;
+  }
+  throw new SyncError('stack.start-failed', `no free port from ${wanted} to ${wanted + portsTried - 1}`);
+}
+
+function tryPort(host: string, port: number): Promise<number | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(null));
+    server.listen(port, host, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : null));
+    });
+  });
+}
+
+async function isReady(api: string, signal: AbortSignal): Promise<boolean> {
+  const untilMs = Date.now() + apiWaitMs;
+  while (!signal.aborted && Date.now() < untilMs) {
+    const answer = await fetch(`${api}/ready`, { signal: AbortSignal.timeout(2_000) }).catch(() => null);
+    if (answer?.ok) return true;
+    await systemClock.sleep(100, signal).catch(() => undefined);
+  }
+  if (!signal.aborted) say('not everything is ready yet: `npx syncline status` says what is missing');
+  return !signal.aborted;
+}
+
+function showWhereToLook(runtime: RuntimeFile, dataFolder: string, tookMs: number): void {
+  process.stdout.write(
+    [
+      '',
+      `Syncline is up (${(tookMs / 1_000).toFixed(1)} s)`,
+      `  API and docs   ${runtime.api}/docs`,
+      `  sync state     curl -H "Authorization: Bearer $(cat ${runtime.keyFile})" ${runtime.api}/api/sync-state?limit=3`,
+      `  try it         curl -X POST ${runtime.api}/users -H 'content-type: application/json' -d '{"name":"Ada","email":"ada@example.com"}'`,
+      `  status         npx syncline status`,
+      `  metrics        ${runtime.api}/metrics`,
+      `  Kafka          ${runtime.kafka}`,
+      `  PostgreSQL     ${withoutPassword(runtime.postgres)}`,
+      `  Redis          ${withoutPassword(runtime.redis)}`,
+      `  admin key      ${runtime.keyFile}`,
+      `  logs           ${join(dataFolder, 'logs')}`,
+      '  Ctrl-C stops it; the data stays.',
+      '',
+    ].join('\n'),
+  );
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/(:\/\/[^:/@]*):[^@]*@/, '$1:…@');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

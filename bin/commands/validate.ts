@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { loadConfig, loadLogging } from '../../adapters/process/config-file.ts';
+import { topicNames } from '../../core/topics.ts';
+import { configFiles } from '../config-files.ts';
+import { entityPlans } from '../roles/entity-plans.ts';
+
+export function addValidateCommand(program: Command): void {
+  program
+    .command('validate')
+    .description('check the configuration files and every mapping in them; starts nothing')
+    .option('-c, --config <file>', 'configuration file (default: config/config.yml, or SYNCLINE_CONFIG)')
+    .action((options: { config?: string }) => {
+      const files = configFiles(options.config, process.env);
+      const config = loadConfig(files.config, process.env);
+      loadLogging(files.logging, process.env);
+      const plans = entityPlans(config, topicNames(config.topicPrefix));
+      const sources = new Set(plans.map((plan) => plan.source));
+      process.stdout.write(
+        `${files.config} is valid: ${sources.size} sources, ${plans.length} kinds of entity, profile ${config.profile}\n`,
+      );
+    });
+}

@@ -1,0 +1,40 @@
+import type { Outcome } from '../core/outcome.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What is not an event of a stage: figures read from the tables now and then, and requests answered. */
+export interface Figures {
+  /** Raw records by outcome; what was received and is in no outcome yet is in flight. */
+  accounting(figures: AccountingFigures): void;
+  deadLettersOpen(byStatus: Readonly<Record<string, number>>): void;
+  /** `route` is the pattern, `/api/sync-state/:entityId`, never the address: labels must stay few. */
+  requestAnswered(request: { route: string; method: string; status: number; durationMs: number }): void;
+}
+
+export interface AccountingFigures {
+  readonly received: number;
+  readonly inFlight: number;
+  readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;
+}
+
+export function createFigures(metrics: Metrics): Figures {
+  const records = metrics.gauge('syncline_accounting_records');
+  const imbalance = metrics.gauge('syncline_accounting_imbalance_records');
+  const open = metrics.gauge('syncline_dead_letters_open');
+  const requestSeconds = metrics.histogram('syncline_http_request_duration_seconds');
+  return {
+    accounting({ received, inFlight, outcomes }) {
+      const counts = Object.entries(outcomes);
+      records.set({ outcome: 'received' }, received);
+      records.set({ outcome: 'in-flight' }, inFlight);
+      for (const [outcome, count] of counts) records.set({ outcome }, count);
+      imbalance.set(counts.reduce((rest, [, count]) => rest - count, received - inFlight));
+    },
+    deadLettersOpen(byStatus) {
+      open.reset();
+      for (const [status, count] of Object.entries(byStatus)) open.set({ status }, count);
+    },
+    requestAnswered({ route, method, status, durationMs }) {
+      requestSeconds.observe({ route, method, status }, durationMs / 1_000);
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { descendantsOf, isRunning, type ProcessIdentity, signalProcess } from './process-identity.ts';
+
+const graceMsDefault = 15_000;
+const pollMs = 25;
+
+/** Asks a process to end, then makes it and everything below it end. */
+export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, graceMs = graceMsDefault): Promise<void> {
+  signalProcess(identity, signal, 'group');
+  signalProcess(identity, 'SIGCONT', 'group');
+  const deadline = Date.now() + graceMs;
+  while (isRunning(identity) && Date.now() < deadline) await sleep(pollMs);
+  if (!isRunning(identity)) return;
+  const family = [identity, ...descendantsOf(identity.pid)];
+  for (const member of family) signalProcess(member, 'SIGKILL');
+  while (family.some(isRunning)) await sleep(pollMs);
+}

@@ -1,0 +1,311 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Checksum, type EntityId, goldenSourceType } from '../../core/change-event.ts';
+import { type DeadLetter, deadLetterOf } from '../../core/dead-letter.ts';
+import { SyncError } from '../../core/errors.ts';
+import { eventIdOf } from '../../core/event-id.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { PartitionRef } from '../../core/ports/event-log.ts';
+import {
+  type BatchEffects,
+  BatchRejected,
+  type EventRow,
+  EventsKnown,
+  type StateRow,
+  type SyncStore,
+} from '../../core/ports/sync-store.ts';
+import { positionOf } from '../../core/position.ts';
+
+/** Empty tables of the test's own. */
+export interface SyncStoreHarness {
+  readonly store: SyncStore;
+  /** How many records of the raw partition had each outcome. */
+  counts(ref: PartitionRef): Promise<Readonly<Record<string, number>>>;
+  close(): Promise<void>;
+}
+
+const ref: PartitionRef = { topic: 'entity.product', partition: 0 };
+const raw: PartitionRef = { topic: 'source.shop.product', partition: 0 };
+const nothing: BatchEffects = {
+  events: [],
+  states: [],
+  conflicts: [],
+  counts: [],
+  replays: [],
+  outbox: { resolved: [], deadLetters: [], forgets: [] },
+};
+
+function event(key: string, n: number, data: JsonObject | null = { n }): EventRow {
+  const position = positionOf(0, String(n));
+  return {
+    eventId: eventIdOf('shop', 'product', key, position, 1_767_225_600_000 + n),
+    sourceType: 'SHOP',
+    sourceId: key,
+    entityId: `product:${key}` as EntityId,
+    operation: data === null ? 'delete' : 'update',
+    data,
+    checksum: data === null ? null : ('a'.repeat(64) as Checksum),
+    position,
+    occurredAt: '2026-01-01T00:00:00.000Z',
+    receivedAtMs: 1_767_225_600_000,
+    status: 'applied',
+    correlationId: 'c-1',
+  };
+}
+
+function state(of: EventRow, sourceType = of.sourceType, version = 1): StateRow {
+  return {
+    entityId: of.entityId,
+    sourceType,
+    kind: 'product',
+    version,
+    position: sourceType === goldenSourceType ? null : of.position,
+    deleted: of.data === null,
+    data: of.data,
+    checksum: of.checksum,
+    eventId: of.eventId,
+  };
+}
+
+function letter(offset: number): DeadLetter {
+  const subject = {
+    origin: { ...raw, offset },
+    stage: 'sync-manager',
+    source: 'shop',
+    kind: 'product',
+    key: 'a',
+    body: null,
+  } as const;
+  return deadLetterOf(subject, new SyncError('store.rejected', 'refused'), 1_767_225_600_000);
+}
+
+export function describeSyncStore(name: string, open: () => Promise<SyncStoreHarness>): void {
+  describe(`${name} as a sync store`, () => {
+    let harness: SyncStoreHarness;
+    let store: SyncStore;
+
+    beforeEach(async () => {
+      harness = await open();
+      store = harness.store;
+    });
+    afterEach(() => harness.close());
+
+    async function write(effects: Partial<BatchEffects>, lease = store.acquire(ref)) {
+      const held = await lease;
+      return store.transact(held, held.nextOffset + 1, held.settledThrough, async (transaction) => {
+        await transaction.write({ ...nothing, ...effects });
+      });
+    }
+
+    async function statesOf(...keys: string[]): Promise<readonly StateRow[]> {
+      let found: readonly StateRow[] = [];
+      const lease = await store.acquire({ topic: 'entity.other', partition: 0 });
+      await store.transact(lease, lease.nextOffset, {}, async (transaction) => {
+        found = await transaction.statesOf(keys.map((key) => `product:${key}` as EntityId));
+        await transaction.write(nothing);
+      });
+      return found;
+    }
+
+    it('the first owner begins at the beginning', async () => {
+      expect(await store.acquire(ref)).toEqual({ ...ref, token: 1, nextOffset: 0, settledThrough: {} });
+    });
+
+    it('an owner finds where the one before it stopped', async () => {
+      const lease = await store.acquire(ref);
+      const settledThrough = { 'source.shop.product/0': 41 };
+      const moved = await store.transact(lease, 9, settledThrough, async (transaction) => {
+        await transaction.write(nothing);
+      });
+      expect(moved).toEqual({ ...ref, token: 1, nextOffset: 9, settledThrough });
+      expect(await store.acquire(ref)).toEqual({ ...ref, token: 2, nextOffset: 9, settledThrough });
+    });
+
+    it('rows are read as they were written', async () => {
+      const applied = event('a', 1, { text: 'é 😀', number: 1.5, list: [1, { x: null }], no: false });
+      const deleted = event('b', 2, null);
+      await write({ events: [applied, deleted], states: [state(applied), state(applied, goldenSourceType, 7), state(deleted)] });
+      expect(await statesOf('b')).toEqual([state(deleted)]);
+      expect(await statesOf('nothing')).toEqual([]);
+      const both = await statesOf('a');
+      expect(both).toHaveLength(2);
+      expect(both).toEqual(expect.arrayContaining([state(applied), state(applied, goldenSourceType, 7)]));
+    });
+
+    it('a later row of an entity and source takes the place of the earlier one', async () => {
+      await write({ events: [event('a', 1)], states: [state(event('a', 1))] });
+      await write({ events: [event('a', 2)], states: [state(event('a', 2), 'SHOP', 2)] });
+      expect(await statesOf('a')).toEqual([state(event('a', 2), 'SHOP', 2)]);
+    });
+
+    it('who lost the partition writes nothing', async () => {
+      const lost = store.acquire(ref);
+      await lost;
+      const held = await store.acquire(ref);
+      const effects = {
+        events: [event('a', 1)],
+        states: [state(event('a', 1))],
+        counts: [{ ...raw, outcome: 'applied', count: 1 }],
+      } as const;
+      expect(await write(effects, lost)).toBeNull();
+      expect(await statesOf('a')).toEqual([]);
+      expect(await harness.counts(raw)).toEqual({});
+      expect((await store.acquire(ref)).nextOffset).toBe(held.nextOffset);
+    });
+
+    it('the same range is written once, even by the same owner', async () => {
+      const lease = store.acquire(ref);
+      expect(await write({ counts: [{ ...raw, outcome: 'applied', count: 1 }] }, lease)).not.toBeNull();
+      expect(await write({ counts: [{ ...raw, outcome: 'applied', count: 1 }] }, lease)).toBeNull();
+      expect(await harness.counts(raw)).toEqual({ applied: 1 });
+    });
+
+    it('of two transactions on one lease at the same time one takes place', async () => {
+      const lease = store.acquire(ref);
+      const results = await Promise.all([
+        write({ counts: [{ ...raw, outcome: 'applied', count: 1 }] }, lease),
+        write({ counts: [{ ...raw, outcome: 'applied', count: 1 }] }, lease),
+      ]);
+      expect(results.filter((result) => result !== null)).toHaveLength(1);
+      expect(await harness.counts(raw)).toEqual({ applied: 1 });
+    });
+
+    it('work that fails leaves nothing behind, and the lease is good for another try', async () => {
+      const lease = await store.acquire(ref);
+      const failing = store.transact(lease, 5, {}, async (transaction) => {
+        const effects = {
+          ...nothing,
+          events: [event('a', 1)],
+          states: [state(event('a', 1))],
+          counts: [{ ...raw, outcome: 'applied', count: 1 }],
+        };
+        await transaction.write({ ...effects, counts: [{ ...raw, outcome: 'applied', count: 1 }] });
+        throw new EventsKnown('decided otherwise');
+      });
+      await expect(failing).rejects.toThrow(EventsKnown);
+      expect(await statesOf('a')).toEqual([]);
+      expect(await harness.counts(raw)).toEqual({});
+      expect(await write({ events: [event('a', 1)], states: [state(event('a', 1))] }, Promise.resolve(lease))).not.toBeNull();
+    });
+
+    it('an event that is stored already makes the batch be decided again', async () => {
+      await write({ events: [event('a', 1)] });
+      await expect(write({ events: [event('a', 2), event('a', 1)], states: [state(event('a', 2))] })).rejects.toThrow(
+        EventsKnown,
+      );
+      expect(await statesOf('a')).toEqual([]);
+      const lease = await store.acquire(ref);
+      let known: ReadonlySet<string> = new Set();
+      await store.transact(lease, lease.nextOffset, {}, async (transaction) => {
+        known = await transaction.knownEvents([event('a', 1).eventId, event('a', 2).eventId]);
+        await transaction.write(nothing);
+      });
+      expect([...known]).toEqual([event('a', 1).eventId]);
+    });
+
+    it.each([
+      ['U+0000', { text: 'a\u0000b' }],
+      ['half of a surrogate pair', { text: 'a\ud800b' }],
+    ])('a record with %s is rejected, not the world', async (_, data) => {
+      const refused = event('a', 1, data);
+      await expect(write({ events: [refused], states: [state(refused)] })).rejects.toThrow(BatchRejected);
+      expect((await store.acquire(ref)).nextOffset).toBe(0);
+    });
+
+    it('counts add up', async () => {
+      await write({ counts: [{ ...raw, outcome: 'applied', count: 3 }] });
+      await write({
+        counts: [
+          { ...raw, outcome: 'applied', count: 2 },
+          { ...raw, outcome: 'stale', count: 1 },
+          { ...raw, partition: 1, outcome: 'applied', count: 9 },
+        ],
+      });
+      expect(await harness.counts(raw)).toEqual({ applied: 5, stale: 1 });
+    });
+
+    it('the outbox holds what was committed, oldest first, until it is cleared', async () => {
+      const first = { resolved: [event('a', 1).entityId], deadLetters: [letter(4)], forgets: [{ ...raw, key: 'a' }] };
+      const second = { resolved: [event('b', 1).entityId, event('a', 1).entityId], deadLetters: [], forgets: [] };
+      await write({ outbox: first });
+      await write({});
+      await write({ outbox: second });
+      const lease = await store.acquire(ref);
+      const rows = await store.pendingOutbox(lease);
+      expect(rows.map(({ id: _, ...content }) => content)).toEqual([first, second]);
+      expect(await store.clearOutbox(lease, [rows[0]!.id])).toBe(true);
+      expect(await store.pendingOutbox(lease)).toEqual([rows[1]]);
+    });
+
+    it('a batch that publishes nothing leaves no row in the outbox, one that does says which', async () => {
+      const ids: (number | null)[] = [];
+      const lease = await store.acquire(ref);
+      const outbox = { resolved: [event('a', 1).entityId], deadLetters: [], forgets: [] };
+      const moved = await store.transact(lease, 1, {}, async (transaction) => {
+        ids.push(await transaction.write(nothing));
+      });
+      const held = await store.transact(moved!, 2, {}, async (transaction) => {
+        ids.push(await transaction.write({ ...nothing, outbox }));
+      });
+      expect(ids).toEqual([null, expect.any(Number)]);
+      expect((await store.pendingOutbox(held!)).map((row) => row.id)).toEqual([ids[1]]);
+    });
+
+    it('who lost the partition clears nothing and is told', async () => {
+      await write({ outbox: { resolved: [event('a', 1).entityId], deadLetters: [], forgets: [] } });
+      const lost = await store.acquire(ref);
+      const rows = await store.pendingOutbox(lost);
+      const held = await store.acquire(ref);
+      expect(await store.clearOutbox(lost, [rows[0]!.id])).toBe(false);
+      expect(await store.pendingOutbox(held)).toEqual(rows);
+    });
+
+    it('partitions whose outbox nobody publishes are found', async () => {
+      await write({ outbox: { resolved: [event('a', 1).entityId], deadLetters: [], forgets: [] } });
+      await write({ outbox: { resolved: [event('b', 1).entityId], deadLetters: [], forgets: [] } });
+      expect(await store.strandedOutbox(0)).toEqual([ref]);
+      expect(await store.strandedOutbox(3_600_000)).toEqual([]);
+      const lease = await store.acquire(ref);
+      const rows = await store.pendingOutbox(lease);
+      await store.clearOutbox(
+        lease,
+        rows.map((row) => row.id),
+      );
+      expect(await store.strandedOutbox(0)).toEqual([]);
+    });
+
+    it('partitions have outboxes of their own', async () => {
+      await write({ outbox: { resolved: [event('a', 1).entityId], deadLetters: [], forgets: [] } });
+      expect(await store.pendingOutbox(await store.acquire({ ...ref, partition: 1 }))).toEqual([]);
+    });
+
+    it('a golden record is read with its version, a deletion as a value', async () => {
+      const epoch = await store.epoch();
+      const applied = event('a', 1);
+      const deleted = event('b', 2, null);
+      await write({
+        events: [applied, deleted],
+        states: [state(applied), state(applied, goldenSourceType, 7), state(deleted, goldenSourceType, 2)],
+      });
+      const golden = await store.goldenOf([applied.entityId, deleted.entityId, 'product:nothing' as EntityId]);
+      expect(golden).toHaveLength(2);
+      expect(golden).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({
+            entityId: applied.entityId,
+            version: { epoch, n: 7 },
+            deleted: false,
+            data: { n: 1 },
+            eventId: applied.eventId,
+          }),
+          expect.objectContaining({
+            entityId: deleted.entityId,
+            version: { epoch, n: 2 },
+            deleted: true,
+            data: null,
+            eventId: deleted.eventId,
+          }),
+        ]),
+      );
+    });
+  });
+}

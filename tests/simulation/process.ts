@@ -1,0 +1,99 @@
+import type { LogStore } from '../../adapters/memory/log-store.ts';
+import { partitionName } from '../../adapters/memory/pace.ts';
+import type { PartitionRef, PartitionWorker } from '../../core/ports/event-log.ts';
+import type { Random } from './random.ts';
+import type { Actor, Scheduler } from './scheduler.ts';
+
+interface Assigned {
+  readonly ref: PartitionRef;
+  position: number;
+}
+
+/** One process of a role: the real worker, fed with batches the way a consumer group member feeds it. */
+export class SimulatedProcess implements Actor {
+  readonly name: string;
+  crashed = false;
+  pausedUntilStep = 0;
+  /** A failure of ours: an assertion that broke. */
+  broken: unknown;
+  readonly #commits: (ref: PartitionRef, offset: number) => void;
+  readonly #worker: PartitionWorker;
+  readonly #log: LogStore;
+  readonly #scheduler: Scheduler;
+  readonly #assigned = new Map<string, Assigned>();
+  readonly #busy = new Set<string>();
+  readonly #abort = new AbortController();
+
+  constructor(
+    name: string,
+    commits: (process: SimulatedProcess, ref: PartitionRef, offset: number) => void,
+    log: LogStore,
+    scheduler: Scheduler,
+    makeWorker: (process: SimulatedProcess) => PartitionWorker,
+  ) {
+    this.name = name;
+    this.#commits = (ref, offset) => commits(this, ref, offset);
+    this.#log = log;
+    this.#scheduler = scheduler;
+    this.#worker = makeWorker(this);
+  }
+
+  assign(ref: PartitionRef, position: number): void {
+    this.#worker.reassigned();
+    this.#assigned.set(partitionName(ref), { ref, position });
+  }
+
+  /** It hears that the partition belongs to another member. */
+  revoke(ref: PartitionRef): void {
+    this.#worker.reassigned();
+    this.#assigned.delete(partitionName(ref));
+  }
+
+  goBack(ref: PartitionRef, position: number): void {
+    this.#assigned.get(partitionName(ref))!.position = position;
+  }
+
+  rebalanced(): void {
+    this.#worker.reassigned();
+  }
+
+  /** Partitions for which a batch could be delivered now. */
+  deliverable(): PartitionRef[] {
+    const refs: PartitionRef[] = [];
+    for (const [name, { ref, position }] of this.#assigned) {
+      if (!this.#busy.has(name) && position < this.#log.end(ref)) refs.push(ref);
+    }
+    return refs;
+  }
+
+  isBusyWith(ref: PartitionRef): boolean {
+    return this.#busy.has(partitionName(ref));
+  }
+
+  isBusy(): boolean {
+    return this.#busy.size > 0;
+  }
+
+  deliver(ref: PartitionRef, random: Random): void {
+    const name = partitionName(ref);
+    const assigned = this.#assigned.get(name)!;
+    const batch = this.#log.read(ref, assigned.position, random.between(1, 8));
+    this.#scheduler.say(() => `${this.name} gets ${name} [${batch.fetchedOffset}, ${batch.nextOffset})`);
+    this.#busy.add(name);
+    this.#worker
+      .handle(batch, this.#abort.signal)
+      .then(
+        (verdict) => {
+          if (this.crashed) return;
+          assigned.position = verdict.kind === 'advance' ? verdict.nextOffset : verdict.offset;
+          this.#scheduler.say(() => `${this.name} ${verdict.kind}s ${name} to ${assigned.position}`);
+          if (random.chance(0.8)) this.#commits(ref, assigned.position);
+        },
+        (error: unknown) => {
+          this.#scheduler.say(() => `${this.name} fails on ${name}: ${String(error)}`);
+          if (!(error instanceof Error) || error.name !== 'SyncError') this.broken ??= error;
+        },
+      )
+      .finally(() => this.#busy.delete(name));
+  }
+}

@@ -1,0 +1,126 @@
+import { MemoryProducer } from '../../adapters/memory/event-log.ts';
+import { BindingRows, MemoryIdentityStore } from '../../adapters/memory/identity-store.ts';
+import { MemoryStageLedger } from '../../adapters/memory/stage-ledger.ts';
+import { MemoryStateCache } from '../../adapters/memory/state-cache.ts';
+import { MemorySyncStore } from '../../adapters/memory/sync-store.ts';
+import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../../core/change-event.ts';
+import { autoMerge } from '../../core/conflict/auto-merge.ts';
+import { compileEntityPlan, type EntityPlan } from '../../core/entity-plan.ts';
+import { SyncError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { PartitionWorker } from '../../core/ports/event-log.ts';
+import type { RecordCodec } from '../../core/ports/record-codec.ts';
+import type { Telemetry } from '../../core/ports/telemetry.ts';
+import type { ProcessorLine } from '../../stream-processors/processor-worker.ts';
+import type { SyncLine } from '../../sync-manager/sync-worker.ts';
+import type { SimulatedProcess } from './process.ts';
+import { kind } from './workload.ts';
+import { canonicalPartitions, names, resolvedPartitions, type WorkerFactory, type World } from './world.ts';
+
+/** The classes under test: those of the product, or a mutant of one of them. */
+export interface Stages {
+  readonly ProcessorWorker: typeof import('../../stream-processors/processor-worker.ts').ProcessorWorker;
+  readonly SyncWorker: typeof import('../../sync-manager/sync-worker.ts').SyncWorker;
+  readonly Publisher: typeof import('../../sync-manager/publisher.ts').Publisher;
+  /** Only a mutant of a model stands here: what the product's adapter would do if it were wrong in this way. */
+  readonly MemoryStateCache?: typeof MemoryStateCache;
+  readonly MemorySyncStore?: typeof MemorySyncStore;
+  readonly MemoryStageLedger?: typeof MemoryStageLedger;
+}
+
+const silence = () => {};
+const telemetry: Telemetry = {
+  recordsIn: silence,
+  recordsOut: silence,
+  batchFinished: silence,
+  latencyObserved: silence,
+  cacheRead: silence,
+  partitionAcquired: silence,
+  partitionLost: silence,
+  cacheEraBegun: silence,
+  deadLettered: silence,
+  batchFailed: silence,
+  partAvailability: silence,
+};
+
+const bindings = new BindingRows();
+const deadLetters = { topic: names.deadLetters, partitions: 1 };
+
+/** How the processes of one run are set up. */
+export interface Installation {
+  readonly sources: readonly string[];
+  readonly claimAheadRecords: number;
+  /** Processes started with another configuration than those before them: a roll-out that goes to and fro. */
+  readonly configurations: number;
+}
+
+export function workerFactory(stages: Stages, installation: Installation): WorkerFactory {
+  return (role, process, world) =>
+    role === 'processor' ? processorOf(stages, installation, process, world) : syncManagerOf(stages, process, world);
+}
+
+function processorOf(stages: Stages, installation: Installation, process: SimulatedProcess, world: World): PartitionWorker {
+  const pace = world.scheduler.paceOf(process);
+  const Cache = stages.MemoryStateCache ?? MemoryStateCache;
+  const Ledger = stages.MemoryStageLedger ?? MemoryStageLedger;
+  const configuration = world.random.below(installation.configurations);
+  const lines = installation.sources.map((source): [string, ProcessorLine] => {
+    const plan = planOf(source);
+    const configured = configuration === 0 ? plan : { ...plan, configId: `${plan.configId}-${configuration}` };
+    return [plan.rawTopic, { plan: configured, rawCodec: changeCodec, canonicalCodec, canonicalPartitions }];
+  });
+  return new stages.ProcessorWorker({
+    lines: new Map(lines),
+    producers: Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace)),
+    ledger: new Ledger(world.ledgerRows, (type, entityId) => world.syncRows.stateOf(entityId, type)?.position ?? null, pace),
+    cache: new Cache(world.cacheServer, pace),
+    identityStore: new MemoryIdentityStore(bindings, pace),
+    clock: clockOf(world, process),
+    telemetry,
+    deadLetters,
+    claimAheadRecords: installation.claimAheadRecords,
+  });
+}
+
+function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World): PartitionWorker {
+  const pace = world.scheduler.paceOf(process);
+  const Store = stages.MemorySyncStore ?? MemorySyncStore;
+  const refusalOf = (_: string, data: unknown) => world.refusalOf(data);
+  const store = new Store(world.syncRows, { nowMs: () => world.nowMs(), refusalOf, pace });
+  const producers = Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace));
+  const publisher = new stages.Publisher({ store, producers, deadLetters });
+  const line: SyncLine = { kind, canonicalCodec, goldenCodec, resolvedTopic: names.resolved(kind), resolvedPartitions };
+  const lines = new Map([[names.canonical(kind), line]]);
+  return new stages.SyncWorker({ lines, store, publisher, resolver: autoMerge, clock: clockOf(world, process), telemetry });
+}
+
+function clockOf(world: World, process: SimulatedProcess): Clock {
+  const pace = world.scheduler.paceOf(process);
+  return { nowMs: () => world.nowMs(), sleep: () => pace('clock.sleep', () => undefined) };
+}
+
+const plans = new Map<string, EntityPlan>();
+
+function planOf(source: string): EntityPlan {
+  const plan = plans.get(source) ?? compileEntityPlan({ source, sourceType: source.toUpperCase(), kind }, names);
+  plans.set(source, plan);
+  return plan;
+}
+
+const changeCodec = jsonCodec<ChangeEvent>();
+const canonicalCodec = jsonCodec<CanonicalRecord>();
+const goldenCodec = jsonCodec<GoldenRecord>();
+
+/** The least a codec has to do: what the messages look like is not what is tested here. */
+function jsonCodec<P>(): RecordCodec<P> {
+  return {
+    encode: (payload) => JSON.stringify(payload),
+    decode(value) {
+      try {
+        return JSON.parse(String(value)) as P;
+      } catch (error) {
+        throw new SyncError('record.malformed', 'not JSON', { cause: error });
+      }
+    },
+  };
+}

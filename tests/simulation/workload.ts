@@ -1,0 +1,104 @@
+import type { ChangeEvent, Operation } from '../../core/change-event.ts';
+import { eventIdOf } from '../../core/event-id.ts';
+import { orderOf, positionOf } from '../../core/position.ts';
+import type { Random } from './random.ts';
+
+export const kind = 'product';
+
+/** How a source brings its changes to its topic. */
+export type SourceManner =
+  /** In the order of their positions; after a restart everything from some earlier position on once more. */
+  | 'in order'
+  /** In any order, each perhaps several times. */
+  | 'any order';
+
+/** What a source sends next: an event, or bytes that are none. */
+export type Sending = { readonly kind: 'event'; readonly event: ChangeEvent } | { readonly kind: 'poison'; readonly key: string };
+
+export interface SourcePlan {
+  readonly source: string;
+  readonly sendings: readonly Sending[];
+}
+
+const startMs = Date.UTC(2026, 0, 1);
+/** Few, so that a value often returns after another. */
+const values = ['A', 'B', 'C'] as const;
+/** The database refuses it until somebody mends the database. */
+export const refusedValue = 'R';
+
+export interface WorkloadOptions {
+  readonly changes: number;
+  readonly keys: readonly string[];
+  readonly manner: SourceManner;
+  readonly refusals: boolean;
+  readonly poison: boolean;
+}
+
+export function planSource(random: Random, source: string, options: WorkloadOptions): SourcePlan {
+  const history = historyOf(random, source, options);
+  const order = options.manner === 'in order' ? orderWithRewinds(random, history) : anyOrder(random, history);
+  const sendings: Sending[] = [];
+  for (const event of order) {
+    sendings.push({ kind: 'event', event });
+    if (options.poison && random.chance(0.05)) sendings.push({ kind: 'poison', key: random.pick(options.keys) });
+  }
+  return { source, sendings };
+}
+
+function historyOf(random: Random, source: string, options: WorkloadOptions): ChangeEvent[] {
+  const current = new Map<string, string | null>();
+  const events: ChangeEvent[] = [];
+  for (let n = 1; n <= options.changes; n++) {
+    const key = random.pick(options.keys);
+    const before = current.get(key);
+    const value = nextValue(random, before, options);
+    const operation: Operation = value === null ? 'delete' : before === undefined || before === null ? 'create' : 'update';
+    events.push(eventOf(source, key, n, operation, value));
+    current.set(key, value);
+  }
+  return events;
+}
+
+function nextValue(random: Random, before: string | null | undefined, options: WorkloadOptions): string | null {
+  // A source that scans sends what it sees, changed or not.
+  if (before !== undefined && random.chance(0.3)) return before;
+  if (options.refusals && random.chance(0.08)) return refusedValue;
+  return random.chance(0.12) ? null : random.pick(values);
+}
+
+function eventOf(source: string, key: string, n: number, operation: Operation, value: string | null): ChangeEvent {
+  const position = positionOf(0, orderOf(n));
+  return {
+    eventId: eventIdOf(source, kind, key, position, startMs + n * 1_000),
+    source,
+    kind,
+    key,
+    operation,
+    position,
+    occurredAt: new Date(startMs + n * 1_000).toISOString(),
+    correlationId: `${source}-${n}`,
+    data: value === null ? null : { value },
+  };
+}
+
+function orderWithRewinds(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {
+  const order: ChangeEvent[] = [];
+  let rewinds = random.below(3);
+  for (let next = 0; next < history.length; next++) {
+    order.push(history[next]!);
+    if (rewinds > 0 && random.chance(0.08)) {
+      rewinds--;
+      next = Math.max(-1, next - random.between(1, 8));
+    }
+  }
+  return order;
+}
+
+function anyOrder(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {
+  const placed = history.flatMap((event, index) => {
+    const places = [{ event, at: index + (random.chance(0.2) ? random.between(1, 8) : 0) + random.fraction() / 2 }];
+    if (random.chance(0.15)) places.push({ event, at: index + random.between(0, 12) + random.fraction() / 2 });
+    return places;
+  });
+  return placed.sort((left, right) => left.at - right.at).map(({ event }) => event);
+}
