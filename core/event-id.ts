@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { EntityId, EventId } from './change-event.ts';
+import type { EventId } from './change-event.ts';
 import type { Position } from './position.ts';
 
 /**
@@ -20,9 +20,4 @@ export function deadLetterIdOf(topic: string, partition: number, offset: number)
 function uuidv8(first12: string, digest: string): EventId {
   const variant = ((Number.parseInt(digest[3]!, 16) & 0x3) | 0x8).toString(16);
   return `${first12.slice(0, 8)}-${first12.slice(8, 12)}-8${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}` as EventId;
-}
-
-/** Where no match keys are configured an entity is its kind and its key. */
-export function plainEntityId(kind: string, key: string): EntityId {
-  return `${kind}:${key}` as EntityId;
 }

@@ -58,9 +58,13 @@ export async function snapshotOf(registry: Registry): Promise<MetricSnapshot> {
   return (await registry.getMetricsAsJSON()) as unknown as MetricSnapshot;
 }
 
-/** What `GET /metrics` answers for any number of processes. */
-export async function exposition(snapshots: readonly MetricSnapshot[]): Promise<string> {
-  return AggregatorRegistry.aggregate(snapshots as unknown as object[]).metrics();
+export interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
 }
 
-export const expositionContentType = Registry.PROMETHEUS_CONTENT_TYPE;
+/** What `GET /metrics` answers for any number of processes. */
+export async function expositionOf(snapshots: readonly MetricSnapshot[]): Promise<Exposition> {
+  const merged = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
+  return { contentType: Registry.PROMETHEUS_CONTENT_TYPE, text: await merged.metrics() };
+}

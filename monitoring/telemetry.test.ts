@@ -4,7 +4,7 @@ import type { LogFields, Logger } from '../core/ports/logger.ts';
 import { createFigures } from './figures.ts';
 import { metricCatalogue } from './metric-catalogue.ts';
 import { metricRows, rowsOf } from './metric-rows.ts';
-import { createMetrics, exposition, snapshotOf } from './metrics.ts';
+import { createMetrics, expositionOf, snapshotOf } from './metrics.ts';
 import { createTelemetry } from './telemetry.ts';
 
 function watched(role = 'processor') {
@@ -135,7 +135,7 @@ test('several processes are exposed as one, shares added and figures seen whole 
     createFigures(metrics).deadLettersOpen({ parked: 3 });
     createFigures(metrics).requestAnswered({ route: '/health', method: 'GET', status: 200, durationMs: 2 });
   }
-  const text = await exposition([await one.snapshot(), await other.snapshot()]);
+  const { text } = await expositionOf([await one.snapshot(), await other.snapshot()]);
   expect(text).toContain('syncline_events_in_total{stage="processor",source="shop",role="processor"} 10');
   expect(text).toContain('syncline_dead_letters_open{status="parked",role="processor"} 3');
   expect(text).toContain('process_cpu_seconds_total{role="processor"}');

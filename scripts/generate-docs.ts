@@ -37,7 +37,7 @@ const stale = Object.entries(generated)
   .filter(({ path, text }) => current(path) !== text);
 
 if (process.argv.includes('--check')) {
-  for (const { path } of stale) console.error(`${path} differs from what the code says: run \`npm run docs\``);
+  for (const { path } of stale) console.error(`${path} differs from what the code says: run \`npm run fix\``);
   process.exitCode = stale.length === 0 ? 0 : 1;
 } else {
   for (const { path, text } of stale) {

@@ -34,6 +34,22 @@ while read -r verb first second; do
   esac
 done
 
+# PostgreSQL's children lead groups of their own, so they are not reached through their parent's.
+children_of() {
+  if [ -d /proc/self ]; then
+    for file in /proc/[0-9]*/stat; do
+      stat=''
+      { read -r stat <"$file"; } 2>/dev/null
+      rest=${stat##*) ? }
+      [ "${rest%% *}" = "$1" ] && echo "${stat%% *}"
+    done
+  else
+    ps -A -o pid=,ppid= | while read -r pid parent; do
+      [ "$parent" = "$1" ] && echo "$pid"
+    done
+  fi
+}
+
 each_running() {
   printf '%s' "$services" | while read -r pid signal start; do
     if [ -n "$start" ] && [ "$(started_at "$pid")" = "$start" ]; then
@@ -41,10 +57,15 @@ each_running() {
         list) echo "$pid" ;;
         end)
           kill -s "$signal" -- "-$pid"
-          # A paused process sees the signal only when it goes on.
+          # What is paused sees a signal only when it goes on, and a server waits for its paused children.
           kill -s CONT -- "-$pid"
+          for child in $(children_of "$pid"); do kill -s CONT "$child"; done
           ;;
-        kill) kill -s KILL -- "-$pid" ;;
+        kill)
+          children=$(children_of "$pid")
+          kill -s KILL -- "-$pid"
+          for child in $children; do kill -s KILL "$child"; done
+          ;;
       esac
     fi
   done 2>/dev/null

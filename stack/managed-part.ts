@@ -3,8 +3,8 @@ import type { DataDirectory } from './data-directory.ts';
 import { type EmbeddedContext, type EmbeddedPart, portNamesOf, type StackPart } from './embedded-part.ts';
 import type { Guardian } from './guardian.ts';
 import { isPortFree } from './ports.ts';
-import { endProcess } from './process-end.ts';
-import { descendantsOf, isRunning, type ProcessIdentity, signalProcess } from './process-identity.ts';
+import { endProcess, familyOf } from './process-end.ts';
+import { isRunning, type ProcessIdentity, signalProcess } from './process-identity.ts';
 import { waitUntilReady } from './readiness.ts';
 import { type ServiceCommand, type ServiceProcess, startService } from './service-process.ts';
 
@@ -69,8 +69,7 @@ export function managedProcess(part: EmbeddedPart, context: EmbeddedContext, gua
 
   const family = (): ProcessIdentity[] => {
     assert(running !== undefined, `${part.name} is not running`);
-    const { identity } = running.service;
-    return [identity, ...descendantsOf(identity.pid)];
+    return familyOf(running.service.identity);
   };
 
   return {

@@ -21,11 +21,11 @@ export function isFetched(name: string): boolean {
 }
 
 /**
- * The folder (or file) of this name, built once. It appears under its name only when complete, by a rename; of two
+ * The folder (or file) of this name, or at this absolute path, built once. It appears under its name only when complete, by a rename; of two
  * processes one builds and the other waits, and what a killed one left half-done is thrown away.
  */
 export async function fetchOnce(name: string, context: FetchContext, build: (target: string) => Promise<void>): Promise<string> {
-  const target = join(cacheDirectory(), name);
+  const target = resolve(cacheDirectory(), name);
   if (existsSync(target)) return target;
   const lock = await lockCache(name, context);
   try {
@@ -43,7 +43,7 @@ export async function fetchOnce(name: string, context: FetchContext, build: (tar
 
 /** Keeps two processes from doing one thing to the machine at once. */
 export function lockCache(name: string, context: FetchContext) {
-  return waitForLock(join(cacheDirectory(), 'locks', `${name}.lock`), {
+  return waitForLock(join(cacheDirectory(), 'locks', `${name.replaceAll('/', '_')}.lock`), {
     onWait: () => context.onProgress(`waiting: another process prepares ${name}`),
     signal: context.signal,
   });

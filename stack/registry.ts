@@ -93,6 +93,7 @@ function javaArguments(runtime: RegistryRuntime, heapMb: number, fast: boolean):
     '-XX:+UseSerialGC',
     ...(fast ? ['-XX:TieredStopAtLevel=1'] : []),
     '-XX:+ExitOnOutOfMemoryError',
+    '-XX:-UsePerfData',
     '-Djava.awt.headless=true',
     '-jar',
     join(runtime.folder, 'quarkus-run.jar'),

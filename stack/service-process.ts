@@ -32,6 +32,7 @@ export interface ServiceProcess {
 
 /** The shell tells the guardian its process id and then becomes the service: there is no moment at which a service runs unguarded. */
 const launchScript = 'echo "guard $$ $1" >&3 || exit 125; exec 3>&-; shift; exec "$@"';
+const inheritedVariables = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH'];
 const logBytesMax = 10 * 1024 * 1024;
 const tailBytesMax = 16 * 1024;
 const tailLinesMax = 15;
@@ -42,7 +43,7 @@ export async function startService(name: string, command: ServiceCommand, guardi
   const child = spawn('/bin/sh', ['-c', launchScript, name, signalName, command.file, ...command.args], {
     detached: true,
     cwd: command.directory,
-    env: { ...process.env, ...command.environment },
+    env: { ...inheritedEnvironment(), ...command.environment },
     stdio: ['ignore', log.descriptor, log.descriptor, guardian.channel],
     ...(command.user ?? {}),
   });
@@ -59,6 +60,13 @@ export async function startService(name: string, command: ServiceCommand, guardi
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     lastLogLines: () => tail(command.logFile, log.startsAt),
   };
+}
+
+/** Services take settings from the environment too (PG…, QUARKUS_…), and ours holds secrets that are not theirs. */
+function inheritedEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    inheritedVariables.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 /** Appends, so that the log of a crash survives the next start; the one before the last is dropped when it has grown. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SyncError } from '../core/errors.ts';
 import { runCommand } from './command.ts';
 import type { SystemUser } from './service-process.ts';
 
@@ -28,15 +29,23 @@ export async function folderForUser(user: SystemUser | undefined, wished: string
     return wished;
   }
   for (const path of [wished, sharedPlace('postgres', wished)]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    chownSync(path, user.uid, user.gid);
+    if (!existsSync(path)) {
+      mkdirSync(path, { mode: 0o700 });
+      chownSync(path, user.uid, user.gid);
+    }
     if (await canUserRead(user, path)) return path;
   }
-  throw new Error(`no folder that user ${user.uid} can enter: neither ${wished} nor ${sharedRoot}`);
+  throw new SyncError('stack.start-failed', `postgres: no folder that user ${user.uid} can enter: ${wished}, ${sharedRoot}`, {
+    details: { part: 'postgres' },
+  });
 }
 
 /** One folder for each original, so that two stacks never share one. */
 export function sharedPlace(kind: string, original: string): string {
+  if (!existsSync(sharedRoot)) {
+    mkdirSync(sharedRoot, { recursive: true });
+    chmodSync(sharedRoot, 0o755);
+  }
   const key = createHash('sha256').update(original).digest('hex').slice(0, 12);
   return join(sharedRoot, `${kind}-${key}`);
 }

@@ -14,7 +14,7 @@ type SessionState =
   | { readonly kind: 'closed'; readonly retryAtMs: number };
 
 /**
- * One partition's use of the cache. Invariant 1: whatever goes wrong with Redis ends the era, and the end of an era is
+ * One partition's use of the cache. Invariant 2: whatever goes wrong with Redis ends the era, and the end of an era is
  * recorded in PostgreSQL before the batch is, so that no later owner trusts entries that missed a change.
  */
 export class CacheSession {

@@ -1,6 +1,7 @@
 import { type EntityId, type GoldenRecord, rawHeaders } from '../core/change-event.ts';
+import { SyncError } from '../core/errors.ts';
 import { partitionOf } from '../core/partition.ts';
-import type { LogProducer, OutgoingRecord } from '../core/ports/event-log.ts';
+import type { LogProducer, OutgoingRecord, PartitionRef } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
 import type { Outbox, SyncLease, SyncStore } from '../core/ports/sync-store.ts';
 
@@ -26,6 +27,8 @@ const repairsMax = 50;
 export class Publisher {
   readonly #deps: PublisherDeps;
   readonly #idleProducers: LogProducer[];
+  /** By partition: whose publication did not end well. An older version of theirs may stand last on the topic. */
+  readonly #doubtful = new Map<string, { readonly ref: PartitionRef; readonly entityIds: Set<EntityId> }>();
 
   constructor(deps: PublisherDeps) {
     this.#deps = deps;
@@ -33,35 +36,53 @@ export class Publisher {
   }
 
   /** Right after the commit: the golden records are at hand. */
-  async publish(
-    lease: SyncLease,
-    line: PublishLine,
-    rowId: number,
-    outbox: Outbox,
-    golden: readonly GoldenRecord[],
-  ): Promise<void> {
-    await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);
-    await this.#clear(lease, line, [rowId], golden);
+  publish(lease: SyncLease, line: PublishLine, rowId: number, outbox: Outbox, golden: readonly GoldenRecord[]): Promise<void> {
+    return this.#watched(lease, outbox.resolved, async () => {
+      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);
+      await this.#clear(lease, line, [rowId], golden);
+    });
   }
 
-  /** After an assignment, before anything is consumed: what the owner before us left. */
+  /** After an assignment, before anything is consumed: what the owner before us left, and what we left ourselves. */
   async drain(lease: SyncLease, line: PublishLine): Promise<void> {
     const rows = await this.#deps.store.pendingOutbox(lease);
-    if (rows.length === 0) return;
-    const entityIds = [...new Set(rows.flatMap((row) => row.resolved))];
-    const golden = entityIds.length === 0 ? [] : await this.#deps.store.goldenOf(entityIds);
-    await this.#send([...this.#goldenMessages(line, golden), ...rows.flatMap((row) => this.#noticeMessages(row))]);
-    await this.#clear(
-      lease,
-      line,
-      rows.map((row) => row.id),
-      golden,
-    );
+    const doubtful = this.#doubtful.get(partitionId(lease))?.entityIds ?? [];
+    const entityIds = [...new Set([...rows.flatMap((row) => row.resolved), ...doubtful])];
+    if (rows.length === 0 && entityIds.length === 0) return;
+    await this.#watched(lease, entityIds, async () => {
+      const golden = entityIds.length === 0 ? [] : await this.#deps.store.goldenOf(entityIds);
+      await this.#send([...this.#goldenMessages(line, golden), ...rows.flatMap((row) => this.#noticeMessages(row))]);
+      await this.#clear(
+        lease,
+        line,
+        rows.map((row) => row.id),
+        golden,
+      );
+    });
+    this.#doubtful.delete(partitionId(lease));
+  }
+
+  doubtfulPartitions(): PartitionRef[] {
+    return [...this.#doubtful.values()].map((doubtful) => doubtful.ref);
+  }
+
+  /** A send that fails may have been written all the same: its entities stay in doubt until a drain ends well. */
+  async #watched(lease: SyncLease, entityIds: readonly EntityId[], action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const ref = { topic: lease.topic, partition: lease.partition };
+      const doubtful = this.#doubtful.get(partitionId(lease)) ?? { ref, entityIds: new Set() };
+      for (const entityId of entityIds) doubtful.entityIds.add(entityId);
+      this.#doubtful.set(partitionId(lease), doubtful);
+      throw error;
+    }
   }
 
   async #clear(lease: SyncLease, line: PublishLine, ids: readonly number[], published: readonly GoldenRecord[]): Promise<void> {
-    const held = await this.#deps.store.clearOutbox(lease, ids);
-    if (!held) await this.#repair(line, published);
+    if (await this.#deps.store.clearOutbox(lease, ids)) return;
+    await this.#repair(line, published);
+    throw new SyncError('lease.lost', `${partitionId(lease)} belongs to another process now`);
   }
 
   /**
@@ -113,6 +134,10 @@ export class Publisher {
       this.#idleProducers.push(producer);
     }
   }
+}
+
+function partitionId(ref: PartitionRef): string {
+  return `${ref.topic}/${ref.partition}`;
 }
 
 function isNewer(record: GoldenRecord, than: GoldenRecord): boolean {

@@ -1,8 +1,9 @@
+import { inject } from 'vitest';
+import { useSharedStack } from '../../stack/shared-stack.ts';
 import { describeEventLog } from '../../tests/contracts/event-log.ts';
 import { createKafkaLog } from './kafka-log.ts';
 import { ensureTopics } from './topics.ts';
 
-const connection = { brokers: [process.env.SYNCLINE_TEST_KAFKA ?? '127.0.0.1:29392'], clientId: 'contract' };
 let topics = 0;
 
 const variants = [
@@ -13,6 +14,8 @@ const variants = [
 
 for (const variant of variants) {
   describeEventLog(`Kafka with ${variant.producerClient} and ${variant.compression}`, async () => {
+    const { kafka } = await useSharedStack(inject('stack'), ['kafka']);
+    const connection = { brokers: [kafka], clientId: 'contract' };
     const log = createKafkaLog({ ...connection, ...variant });
     return {
       log,

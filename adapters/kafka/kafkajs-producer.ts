@@ -3,11 +3,14 @@ import type { OutgoingRecord } from '../../core/ports/event-log.ts';
 import { type KafkaConnection, kafkaClient } from './kafkajs-client.ts';
 import { type Compression, type ProducerClient, tooLarge } from './log-producer.ts';
 
-const requestTimeoutMs = 10_000;
-const connectRetries = 3;
+const requestTimeoutMs = 8_000;
+/** About a minute; a send is abandoned long before. */
+const connectRetries = 40;
 
 /** kafkajs' producer, idempotent, one request in flight. */
 export async function openKafkajsProducer(connection: KafkaConnection, compression: Compression): Promise<ProducerClient> {
+  const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>();
+  givenUp.catch(() => undefined);
   let abandoned = false;
   const codec = compression === 'lz4' ? kafkajs.CompressionTypes.LZ4 : kafkajs.CompressionTypes.None;
   const producer = kafkaClient(connection, { requestTimeoutMs, retries: connectRetries }).producer({
@@ -24,17 +27,24 @@ export async function openKafkajsProducer(connection: KafkaConnection, compressi
       };
     },
   });
-  await producer.connect();
+  let connected: Promise<void> | undefined;
+  const send = async (records: readonly OutgoingRecord[]) => {
+    connected ??= producer.connect();
+    await connected;
+    await producer.sendBatch({ acks: -1, compression: codec, topicMessages: messagesByTopic(records) });
+  };
   return {
     async send(records) {
       try {
-        await producer.sendBatch({ acks: -1, compression: codec, topicMessages: messagesByTopic(records) });
+        await Promise.race([send(records), givenUp]);
       } catch (error) {
         throw isTooLarge(error) ? tooLarge(error) : error;
       }
     },
     abandon() {
       abandoned = true;
+      // The request on its way is answered or has timed out by then; whatever else the library waits for is idle.
+      setTimeout(() => giveUp(new Error('the send was given up')), requestTimeoutMs).unref();
     },
     async close() {
       await producer.disconnect();

@@ -10,7 +10,7 @@ const acknowledgeTimeoutMs = 8_000;
 const requestTimeoutMs = 10_000;
 const metadataMaxAgeMs = 60_000;
 const retryFirstMs = 100;
-const retryMaxMs = 1_000;
+const retryMaxMs = 500;
 
 type Message = string | Buffer | null;
 

@@ -5,7 +5,7 @@ import type { CacheEntry, CacheTicket, StateCache } from '../../core/ports/state
 import type { Position } from '../../core/position.ts';
 
 /**
- * Invariant 1: Redis is a filter and nothing else. Every script looks at the server's own identity, so a restart, a
+ * Invariant 2: Redis is a filter and nothing else. Every script looks at the server's own identity, so a restart, a
  * failover or an older snapshot is noticed in the same round trip that reads the entries.
  *
  * All keys of a partition share a hash tag: one slot of a Cluster, one script call.

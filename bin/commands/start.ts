@@ -2,9 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { createApiKeyStore } from '../../adapters/postgres/api-key-store.ts';
+import { createPool } from '../../adapters/postgres/pool.ts';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { loadConfig } from '../../adapters/process/config-file.ts';
 import { watchSignals } from '../../adapters/process/signals.ts';
+import { ensureFirstAdminKey } from '../../api/first-admin-key.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { SyncError } from '../../core/errors.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
@@ -53,6 +56,7 @@ async function start(options: StartOptions): Promise<void> {
     await prepareInstallation(config, addresses, say);
     const port = await freeApiPort(config, options);
     const keyFile = join(dataFolder, 'admin.key');
+    await provideAdminKey(addresses.postgres, keyFile);
     const api = `http://${config.api.host.includes(':') ? `[${config.api.host}]` : config.api.host}:${port}`;
     const supervisor = superviseRoles({
       roles: rolesToRun(config, options),
@@ -84,6 +88,18 @@ async function start(options: StartOptions): Promise<void> {
     signals.close();
   }
   say('stopped');
+}
+
+/** The first key is shown once; after that it is in the file only. */
+async function provideAdminKey(postgres: string, keyFile: string): Promise<void> {
+  const pool = createPool({ url: postgres, connectionsMax: 1, applicationName: 'syncline-init' });
+  try {
+    const first = await ensureFirstAdminKey(createApiKeyStore(pool), keyFile);
+    if (first.kind === 'created') say(`first admin key (shown once, kept in ${first.file}): ${first.key}`);
+    if (first.kind === 'elsewhere') say(first.message);
+  } finally {
+    await pool.end();
+  }
 }
 
 async function startEmbedded(

@@ -6,7 +6,15 @@ export function entityPlans(config: SynclineConfig, topics: TopicNames): EntityP
   return Object.entries(config.sources).flatMap(([source, { type, entities }]) =>
     Object.entries(entities).map(([kind, entity]) =>
       compileEntityPlan(
-        { source, sourceType: type, kind, mapping: entity.mapping, compare: entity.compare, identity: entity.identity },
+        {
+          source,
+          sourceType: type,
+          kind,
+          mapping: entity.mapping,
+          compare: entity.compare,
+          identity: entity.identity,
+          ordered: entity.ordered,
+        },
         topics,
       ),
     ),

@@ -4,6 +4,7 @@ import type { KafkaConnection } from '../../adapters/kafka/kafkajs-client.ts';
 import { createPool } from '../../adapters/postgres/pool.ts';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { createLogger } from '../../adapters/process/logger.ts';
+import { secretsOf } from '../../adapters/process/redaction.ts';
 import { jsonCodecs } from '../../core/codec/json-codec.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import type { LoggingConfig } from '../../core/config/logging.ts';
@@ -54,7 +55,7 @@ const stageOf: Readonly<Record<RoleName, Stage>> = {
 };
 
 export async function openRoleContext({ role, config, logging, addresses, signal }: ContextOptions): Promise<RoleContext> {
-  const logger = createLogger({ config: logging, role, secrets: [config.secretKey] });
+  const logger = createLogger({ config: logging, role, secrets: secretsOf(config) });
   const metrics = createMetrics(role);
   const telemetry = createTelemetry({ metrics, logger });
   const topics = topicNames(config.topicPrefix);

@@ -32,7 +32,7 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
     },
     worker,
   );
-  const rescue = setInterval(() => void rescueStranded(context, store, worker), rescueIntervalMs);
+  const rescue = setInterval(() => void rescueStranded(context, store, publisher, worker), rescueIntervalMs);
   const desk = await startDeadLetterDesk(context);
   return {
     failed: Promise.race([subscription.failed, desk.failed]) as Promise<never>,
@@ -45,9 +45,15 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
   };
 }
 
-async function rescueStranded({ logger }: RoleContext, store: SyncStore, worker: SyncWorker): Promise<void> {
+async function rescueStranded(
+  { logger }: RoleContext,
+  store: SyncStore,
+  publisher: Publisher,
+  worker: SyncWorker,
+): Promise<void> {
   try {
-    for (const ref of await store.strandedOutbox(strandedAfterMs)) await worker.rescue(ref);
+    const stranded = await store.strandedOutbox(strandedAfterMs);
+    for (const ref of [...stranded, ...publisher.doubtfulPartitions()]) await worker.rescue(ref);
   } catch (error) {
     logger.debug(`stranded outbox rows wait: ${reasonOf(error)}`);
   }

@@ -55,7 +55,7 @@ const kafkaSchema = z.strictObject({
     .describe('Where Kafka is: `embedded`, or brokers as host:port (a list, or one text with commas).'),
   partitions: z.int().min(1).max(1_000).default(4).describe('Partitions of each topic we create. Fixed for the life of a topic.'),
   replicationFactor: z.int().min(1).max(10).default(1).describe('Copies of each partition.'),
-  compression: z.enum(['none', 'gzip', 'lz4']).default('lz4').describe('How record batches are compressed.'),
+  compression: z.enum(['none', 'lz4']).default('lz4').describe('How record batches are compressed.'),
 });
 
 const postgresSchema = z.strictObject({
@@ -150,6 +150,12 @@ const entitySchema = z.strictObject({
   occurredAt: fieldName
     .optional()
     .describe('The field that says when the change happened; without it the time of arrival counts.'),
+  ordered: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether the changes of one key arrive in the order they were made. Where an older one may come first after a newer one, `false`: all of them then pass the filter.',
+    ),
   schema: recordFieldsSchema.optional().describe('What an incoming record must look like; without it any object is accepted.'),
   mapping: mappingSchema.optional(),
   compare: comparisonSchema.optional(),
@@ -226,8 +232,7 @@ type Frozen<T> = T extends MappingRules | ComparisonRules | IdentityRules
       : T;
 
 export type SynclineConfig = Frozen<z.output<typeof configSchema>>;
-export type SourceConfig = SynclineConfig['sources'][string];
-export type EntityConfig = SourceConfig['entities'][string];
+
 export type ConfigInput = z.input<typeof configSchema>;
 
 /** Throws a ZodError that holds every problem at once. Files go through `loadConfig`, which knows their lines. */

@@ -97,8 +97,7 @@ function compileField(field: string, written: FieldRule): FieldReader {
     },
   };
   const origin = compiled(field, originLabel(rule), () => ({ name: originNameOf(rule), read: compileOrigin(rule, scope) }));
-  const read = compileDone(field, rule, compileWork(field, rule, origin.name, origin.read, scope));
-  return read;
+  return compileDone(field, rule, compileWork(field, rule, origin.name, origin.read, scope));
 }
 
 /** The origin, and the steps over it if there are any. */

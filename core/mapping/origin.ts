@@ -14,11 +14,6 @@ export interface OriginScope {
   mapperOf(rules: FieldRules): (record: JsonObject) => JsonObject;
 }
 
-export interface Origin {
-  readonly name: string;
-  readonly read: FieldReader;
-}
-
 type OriginName = 'from' | 'first' | 'constant' | 'template' | 'concat' | 'object' | 'when';
 const originNames: readonly OriginName[] = ['from', 'first', 'constant', 'template', 'concat', 'object', 'when'];
 

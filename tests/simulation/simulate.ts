@@ -73,7 +73,7 @@ function isAtRest(world: World): boolean {
 }
 
 function worldOf(random: Random, stages: Stages, trace?: (line: string) => void): World {
-  const manner: SourceManner = 'in order';
+  const manner: SourceManner = random.chance(0.8) ? 'in order' : 'any order';
   const changes = random.between(20, 50);
   const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, random.between(1, 4));
   const workload = { changes, keys, manner, refusals: random.chance(0.3), poison: random.chance(0.5) };
@@ -82,7 +82,7 @@ function worldOf(random: Random, stages: Stages, trace?: (line: string) => void)
   const plans = sources.map((source) => planSource(random, source, perSource));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
-  return new World(random, plans, workerFactory(stages, { sources, claimAheadRecords, configurations }), trace);
+  return new World(random, plans, workerFactory(stages, { sources, manner, claimAheadRecords, configurations }), trace);
 }
 
 function faultPlanOf(random: Random): FaultPlan {

@@ -14,7 +14,7 @@ import type { Telemetry } from '../../core/ports/telemetry.ts';
 import type { ProcessorLine } from '../../stream-processors/processor-worker.ts';
 import type { SyncLine } from '../../sync-manager/sync-worker.ts';
 import type { SimulatedProcess } from './process.ts';
-import { kind } from './workload.ts';
+import { kind, type SourceManner } from './workload.ts';
 import { canonicalPartitions, names, resolvedPartitions, type WorkerFactory, type World } from './world.ts';
 
 /** The classes under test: those of the product, or a mutant of one of them. */
@@ -49,6 +49,7 @@ const deadLetters = { topic: names.deadLetters, partitions: 1 };
 /** How the processes of one run are set up. */
 export interface Installation {
   readonly sources: readonly string[];
+  readonly manner: SourceManner;
   readonly claimAheadRecords: number;
   /** Processes started with another configuration than those before them: a roll-out that goes to and fro. */
   readonly configurations: number;
@@ -65,7 +66,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   const Ledger = stages.MemoryStageLedger ?? MemoryStageLedger;
   const configuration = world.random.below(installation.configurations);
   const lines = installation.sources.map((source): [string, ProcessorLine] => {
-    const plan = planOf(source);
+    const plan = planOf(source, installation.manner);
     const configured = configuration === 0 ? plan : { ...plan, configId: `${plan.configId}-${configuration}` };
     return [plan.rawTopic, { plan: configured, rawCodec: changeCodec, canonicalCodec, canonicalPartitions }];
   });
@@ -101,10 +102,17 @@ function clockOf(world: World, process: SimulatedProcess): Clock {
 
 const plans = new Map<string, EntityPlan>();
 
-function planOf(source: string): EntityPlan {
-  const plan = plans.get(source) ?? compileEntityPlan({ source, sourceType: source.toUpperCase(), kind }, names);
-  plans.set(source, plan);
+function planOf(source: string, manner: SourceManner): EntityPlan {
+  const id = `${source} ${manner}`;
+  const plan = plans.get(id) ?? compiledPlan(source, manner);
+  plans.set(id, plan);
   return plan;
+}
+
+/** Of a source without order nothing may be stopped: the position of what was stopped is not kept, and an older change may follow. */
+function compiledPlan(source: string, manner: SourceManner): EntityPlan {
+  const plan = compileEntityPlan({ source, sourceType: source.toUpperCase(), kind }, names);
+  return manner === 'in order' ? plan : { ...plan, comparison: { ...plan.comparison, same: () => false } };
 }
 
 const changeCodec = jsonCodec<ChangeEvent>();

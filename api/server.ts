@@ -1,0 +1,189 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import cors from 'cors';
+import express, { type Express, type RequestHandler, type Response } from 'express';
+import helmet from 'helmet';
+import type { SynclineConfig } from '../core/config/config.ts';
+import { SyncError } from '../core/errors.ts';
+import type { ApiKeyStore } from '../core/ports/api-key-store.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { DeadLetterFilter, DeadLetterStore } from '../core/ports/dead-letter-store.ts';
+import type { ReadStore } from '../core/ports/read-store.ts';
+import type { LogEnds } from './accounting-reader.ts';
+import { type Authenticator, createAuthenticator, unauthenticated } from './authenticator.ts';
+import { callerOf, isFromThisMachine, mayActAs, setCaller } from './caller.ts';
+import { docsPage } from './docs-page.ts';
+import { type IngestDocument, openApiDocument } from './openapi.ts';
+import { answerProblems, correlate, notFound } from './problem-answer.ts';
+import { limitRate } from './rate-limit.ts';
+import { createReadiness, type Readiness, type ReadinessCheck } from './readiness.ts';
+import type { Route } from './route.ts';
+import { mountRoutes, refuseMethod } from './route-handler.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { historyRoutes } from './routes/history.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { sourceEventRoutes } from './routes/source-events.ts';
+import { sourceTypes } from './routes/source-type.ts';
+import { type About, statusRoutes } from './routes/status.ts';
+import { syncStateRoutes } from './routes/sync-state.ts';
+
+export interface ApiDeps {
+  readonly config: Pick<SynclineConfig, 'profile' | 'api' | 'sources'>;
+  readonly clock: Clock;
+  readonly readStore: ReadStore;
+  readonly keyStore: ApiKeyStore;
+  readonly deadLetterStore: DeadLetterStore;
+  replayDeadLetters(filter: DeadLetterFilter, limit: number): Promise<number>;
+  readonly ends: LogEnds;
+  /** What `/ready` asks, the roles included. */
+  readonly readinessChecks: readonly ReadinessCheck[];
+  readonly about: About;
+  /** The addresses of an ingest connector, already complete, and what they take. */
+  readonly ingest: { readonly router: RequestHandler; readonly documents: readonly IngestDocument[] };
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Once per request, by the pattern of its route: an address with an id in it would be a series of its own. */
+  requestAnswered?(event: { method: string; route: string; status: number; durationMs: number }): void;
+  /** A failure of ours, with the correlation id its caller was given. */
+  requestFailed?(error: unknown, correlationId: string): void;
+}
+
+export interface Api {
+  readonly app: Express;
+  listen(host: string, port: number): Promise<{ readonly url: string; close(): Promise<void> }>;
+}
+
+const closeGraceMs = 5_000;
+
+export function createApi(deps: ApiDeps): Api {
+  const authenticator = createAuthenticator(deps.keyStore, deps.clock);
+  const readiness = createReadiness(deps.readinessChecks, deps.clock);
+  const routes = routesOf(deps, authenticator, readiness);
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('trust proxy', false);
+  app.set('query parser', 'simple');
+  app.use(measure(deps));
+  app.use(allowOrigins(deps.config.api.corsOrigins));
+  // Before everything that costs: an ingest request passes one check and its own router.
+  app.use(['/users', '/events'], admitIngest(deps, authenticator), limitRate(deps.config.api.rateLimit.ingestPerMinute));
+  app.use(deps.ingest.router);
+  app.use(correlate);
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null, 'style-src': ["'self'", "'unsafe-inline'"] } },
+    }),
+  );
+  mountOperating(app, deps, readiness, openApiDocument(deps.about.version, routes, deps.ingest.documents));
+  app.use('/api', identify(authenticator), limitRate(deps.config.api.rateLimit.perMinute));
+  mountRoutes(app, routes);
+  app.use(notFound);
+  app.use(answerProblems(deps.requestFailed ?? (() => undefined)));
+  return { app, listen: (host, port) => listen(app, host, port) };
+}
+
+function routesOf(deps: ApiDeps, authenticator: Authenticator, readiness: Readiness): Route[] {
+  const { readStore: store, deadLetterStore, clock, ends, about } = deps;
+  const sourceTypeOf = sourceTypes(deps.config.sources);
+  return [
+    ...statusRoutes({ store, deadLetterStore, ends, readiness, clock, about }),
+    ...syncStateRoutes(store, sourceTypeOf),
+    ...sourceEventRoutes(store, sourceTypeOf),
+    ...historyRoutes(store, sourceTypeOf),
+    ...deadLetterRoutes({ store: deadLetterStore, clock, replay: deps.replayDeadLetters }),
+    ...keyRoutes(deps.keyStore, authenticator),
+  ];
+}
+
+/** What needs no key: a process that asks whether we live has none. */
+function mountOperating(app: Express, deps: ApiDeps, readiness: Readiness, document: unknown): void {
+  const documentText = JSON.stringify(document);
+  const pages: Readonly<Record<string, (response: Response) => Promise<void> | void>> = {
+    '/health': (response) => void response.json({ status: 'alive' }),
+    '/ready': async (response) => {
+      const notReady = await readiness.notReady();
+      if (notReady.length === 0) return void response.json({ status: 'ready' });
+      const errors = notReady.map(({ part, reason }) => ({ field: part, code: 'not-ready', message: reason }));
+      throw new SyncError('service.not-ready', `not ready: ${notReady.map(({ part }) => part).join(', ')}`, {
+        details: { errors },
+      });
+    },
+    '/metrics': async (response) => {
+      const { contentType, text } = await deps.metrics();
+      response.set('content-type', contentType).send(text);
+    },
+    '/openapi.json': (response) => void response.type('json').send(documentText),
+  };
+  for (const [path, answer] of Object.entries(pages)) {
+    app.get(path, (_request, response) => answer(response));
+    app.all(path, (request, response) => refuseMethod(request, response, 'GET'));
+  }
+  app.use('/docs', docsPage());
+}
+
+function identify(authenticator: Authenticator): RequestHandler {
+  return async (request, response, next) => {
+    setCaller(response, await authenticator.callerOf(request.headers.authorization));
+    next();
+  };
+}
+
+function admitIngest({ config }: ApiDeps, authenticator: Authenticator): RequestHandler {
+  const anonymously = config.api.anonymousIngest === 'loopback' && config.profile !== 'production';
+  return async (request, response, next) => {
+    if (request.headers.authorization !== undefined) {
+      setCaller(response, await authenticator.callerOf(request.headers.authorization));
+      const caller = callerOf(response);
+      if (!mayActAs(caller, 'operator')) throw new SyncError('request.forbidden', 'ingest needs a key with the role operator');
+    } else if (!anonymously || !isFromThisMachine(request)) {
+      throw unauthenticated(
+        anonymously ? 'ingest without an API key is taken from this machine only' : 'ingest needs an API key',
+      );
+    }
+    next();
+  };
+}
+
+function allowOrigins(origins: readonly string[]): RequestHandler {
+  if (origins.length === 0) return (_request, _response, next) => next();
+  return cors({
+    origin: [...origins],
+    methods: ['GET', 'POST', 'DELETE'],
+    allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'x-correlation-id'],
+    exposedHeaders: ['x-correlation-id', 'retry-after'],
+    maxAge: 600,
+  });
+}
+
+function measure({ clock, requestAnswered }: ApiDeps): RequestHandler {
+  if (requestAnswered === undefined) return (_request, _response, next) => next();
+  return (request, response, next) => {
+    const startedMs = clock.nowMs();
+    response.once('finish', () => {
+      const path: unknown = request.route?.path;
+      const route = typeof path === 'string' ? path : 'none';
+      requestAnswered({ method: request.method, route, status: response.statusCode, durationMs: clock.nowMs() - startedMs });
+    });
+    next();
+  };
+}
+
+async function listen(app: Express, host: string, port: number) {
+  const server = createServer({ keepAliveTimeout: 60_000, headersTimeout: 20_000, requestTimeout: 60_000 }, app);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return { url: `http://${name}:${address.port}`, close: () => closeServer(server) };
+}
+
+/** Whoever is being answered is answered; connections that only wait are closed. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const patience = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+  await closed;
+  clearTimeout(patience);
+}

@@ -1,0 +1,45 @@
+import { type LogEnds, readAccount } from '../../api/accounting-reader.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { type DeadLetterStore, deadLetterStatuses } from '../../core/ports/dead-letter-store.ts';
+import type { IngestStore } from '../../core/ports/ingest-store.ts';
+import type { ReadStore } from '../../core/ports/read-store.ts';
+import type { Figures } from '../../monitoring/figures.ts';
+
+export interface FigureReadingDeps {
+  readonly figures: Figures;
+  readonly readStore: ReadStore;
+  readonly deadLetterStore: DeadLetterStore;
+  readonly ingestStore: IngestStore;
+  readonly ends: LogEnds;
+  readonly clock: Clock;
+}
+
+const readIntervalMs = 5_000;
+const idempotencyKeptMs = 24 * 60 * 60_000;
+const forgottenAtOnce = 1_000;
+
+/** Reads from the tables what no single process knows: the accounting and the dead letters. */
+export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
+  let busy = false;
+  const read = async () => {
+    if (busy) return;
+    busy = true;
+    // A part that is out is told by /ready; the figures keep their last values.
+    await readOnce(deps).catch(() => undefined);
+    busy = false;
+  };
+  const timer = setInterval(() => void read(), readIntervalMs);
+  void read();
+  return { stop: () => clearInterval(timer) };
+}
+
+async function readOnce({ figures, readStore, deadLetterStore, ingestStore, ends, clock }: FigureReadingDeps): Promise<void> {
+  const { account } = await readAccount(readStore, ends);
+  figures.accounting(account);
+  const open = deadLetterStatuses.filter((status) => ['waiting', 'parked', 'replaying'].includes(status));
+  const counts = await Promise.all(
+    open.map(async (status) => [status, await deadLetterStore.count({ status: [status] })] as const),
+  );
+  figures.deadLettersOpen(Object.fromEntries(counts));
+  await ingestStore.forget(clock.nowMs() - idempotencyKeptMs, forgottenAtOnce);
+}
