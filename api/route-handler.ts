@@ -10,11 +10,13 @@ const bodyBytesMax = 100_000;
 /** The routes as express knows them, and a refusal for every method an address does not take. */
 export function mountRoutes(router: Router, routes: readonly Route[]): void {
   const json = express.json({ limit: bodyBytesMax, type: () => true, strict: false });
+  for (const route of routes) {
+    const path = expressPath(route.path);
+    if (route.body === undefined) router[route.method](path, handlerOf(route));
+    else router[route.method](path, requireRole(route), requireJson, json, handlerOf(route));
+  }
+  // After all of them: the pattern of one address may fit another.
   for (const [path, ofPath] of Map.groupBy(routes, (route) => expressPath(route.path))) {
-    for (const route of ofPath) {
-      if (route.body === undefined) router[route.method](path, handlerOf(route));
-      else router[route.method](path, requireRole(route), requireJson, json, handlerOf(route));
-    }
     const allow = ofPath.map((route) => route.method.toUpperCase()).join(', ');
     router.all(path, (request, response) => refuseMethod(request, response, allow));
   }

@@ -50,6 +50,7 @@ export async function bareConsume(rig: Rig, records: number): Promise<number> {
   const consumer = kafkaClient(rig.kafka).consumer({ groupId: `bench-${Date.now()}`, maxWaitTimeInMs: 100 });
   let seen = 0;
   let began = 0;
+  let atBegin = 0;
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
   try {
     await consumer.connect();
@@ -58,14 +59,17 @@ export async function bareConsume(rig: Rig, records: number): Promise<number> {
       autoCommit: false,
       partitionsConsumedConcurrently: 2,
       eachBatch: async ({ batch }: EachBatchPayload) => {
-        if (began === 0) began = performance.now();
         seen += batch.messages.length;
+        if (began === 0) {
+          began = performance.now();
+          atBegin = seen;
+        }
         if (seen >= records || rig.signal.aborted) finish();
       },
     });
     await finished;
     rig.signal.throwIfAborted();
-    return records / ((performance.now() - began) / 1_000);
+    return (seen - atBegin) / ((performance.now() - began) / 1_000);
   } finally {
     await consumer.disconnect();
   }

@@ -65,7 +65,10 @@ function allRows(): StatRow[] {
 function readRow(pid: string): StatRow | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     return {
       pid: Number(pid),
       parentPid: fields[1]!,

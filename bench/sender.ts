@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChangeEvent } from '../core/change-event.ts';
 import { jsonCodecs } from '../core/codec/json-codec.ts';
 import { partitionOf } from '../core/partition.ts';
 import type { LogProducer, OutgoingRecord } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
-import type { ChangeEvent } from '../core/change-event.ts';
 import type { Rig } from './rig.ts';
 import { type Change, changeEventOf, partitions, rawTopic } from './workload.ts';
 
@@ -48,7 +48,12 @@ export class Sender {
    * At a fixed rate, whatever the pipeline does: the n-th change is due at its time, carries that time as its own, and
    * what is due when the producer is free goes in one send.
    */
-  async pace(count: number, perSecond: number, changeAt: (n: number, dueMs: number) => Change, signal: AbortSignal): Promise<void> {
+  async pace(
+    count: number,
+    perSecond: number,
+    changeAt: (n: number, dueMs: number) => Change,
+    signal: AbortSignal,
+  ): Promise<void> {
     const producer = this.#producers[0]!;
     const beganMs = Date.now();
     const dueMs = (n: number) => beganMs + Math.floor((n * 1_000) / perSecond);

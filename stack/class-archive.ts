@@ -17,7 +17,7 @@ export interface ClassArchive {
   readonly trial: (javaArguments: readonly string[], scratch: string) => Promise<void>;
 }
 
-export function classArchiveFile(archive: Omit<ClassArchive, 'trial'>): string {
+function classArchiveFile(archive: Omit<ClassArchive, 'trial'>): string {
   const key = createHash('sha256')
     .update(`${archive.java.binary}\n${archive.java.version}\n${archive.classPath}`)
     .digest('hex')

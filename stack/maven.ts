@@ -69,7 +69,7 @@ export async function verifyArtifacts(set: ArtifactSet, directory: string): Prom
   }
 }
 
-export async function sha256Of(file: string): Promise<string> {
+async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');

@@ -44,7 +44,7 @@ export async function fetchOnce(name: string, context: FetchContext, build: (tar
 /** Keeps two processes from doing one thing to the machine at once. */
 export function lockCache(name: string, context: FetchContext) {
   return waitForLock(join(cacheDirectory(), 'locks', `${name.replaceAll('/', '_')}.lock`), {
-    onWait: () => context.onProgress(`waiting: another process prepares ${name}`),
+    onWait: () => context.onProgress(`waiting: ${name} is being prepared by another`),
     signal: context.signal,
   });
 }

@@ -12,7 +12,7 @@ import type { SystemUser } from './service-process.ts';
 import { databaseUser, folderForUser } from './system-user.ts';
 
 const role = 'syncline';
-export const databaseName = 'syncline';
+const databaseName = 'syncline';
 const sharedBuffersMbDefault = 256;
 const connectTimeoutMs = 3_000;
 

@@ -48,7 +48,8 @@ test('a server that was killed starts again with what was committed', timeout, a
 test('a pid file that now names a stranger does not hinder the start, nor harm the stranger', timeout, async () => {
   const stack = await acquireTestStack(['postgres']);
   await stack.part('postgres').stop();
-  const stranger = spawn('sleep', ['600'], { stdio: 'ignore' });
+  // Of the same user: a process of another one PostgreSQL itself takes for a stranger.
+  const stranger = spawn('sleep', ['600'], { stdio: 'ignore', ...databaseUser() });
   const data = join(stack.dataDir, 'postgres', 'data');
   writeFileSync(join(data, 'postmaster.pid'), `${stranger.pid}\n${data}\n1\n`);
   await stack.part('postgres').start();

@@ -1,9 +1,18 @@
+import assert from 'node:assert/strict';
 import { checksumOf } from '../core/canonical/canonical.ts';
 import { type CanonicalRecord, type EntityId, type EventId, goldenSourceType } from '../core/change-event.ts';
-import type { ConflictResolver } from '../core/conflict/resolver.ts';
+import type { ConflictResolver, EntityView } from '../core/conflict/resolver.ts';
 import type { DeadLetter } from '../core/dead-letter.ts';
 import type { EventStatus, Outcome, OutcomeCount } from '../core/outcome.ts';
-import type { BatchEffects, ConflictRow, EventRow, ForgetNotice, ReplayOutcome, StateRow } from '../core/ports/sync-store.ts';
+import type {
+  BatchEffects,
+  ConflictRow,
+  EventRow,
+  ForgetNotice,
+  ReplayOutcome,
+  StateHead,
+  StateRow,
+} from '../core/ports/sync-store.ts';
 import { isAfter } from '../core/position.ts';
 
 /** A canonical record that is not settled yet, or one that cannot be. */
@@ -14,15 +23,17 @@ export type Arrival =
 export interface DecideInput {
   readonly arrivals: readonly Arrival[];
   /** What the tables hold of the batch's entities. */
-  readonly states: readonly StateRow[];
+  readonly heads: readonly StateHead[];
+  /** The same with data, for those more than one source speaks of. */
+  readonly shared: readonly StateRow[];
   /** Which of the batch's events are stored already. */
   readonly known: ReadonlySet<EventId>;
   readonly resolver: ConflictResolver;
 }
 
 /** Everything a batch changes, as a function of the batch and the tables alone. */
-export function decide({ arrivals, states, known, resolver }: DecideInput): BatchEffects {
-  const entities = viewsOf(states);
+export function decide({ arrivals, heads, shared, known, resolver }: DecideInput): BatchEffects {
+  const entities = entitiesOf([...heads, ...shared]);
   const seen = new Set<EventId>();
   const events: EventRow[] = [];
   const conflicts: ConflictRow[] = [];
@@ -53,9 +64,7 @@ export function decide({ arrivals, states, known, resolver }: DecideInput): Batc
     if (outcome.goldenMoved) moved.add(record.entityId);
     if (record.replayOf !== undefined) replays.push({ deadLetterId: record.replayOf, outcome: outcome.outcome });
   }
-  const changed = [...entities.values()].flatMap((entity) =>
-    [...entity.rows.values()].filter((row) => entity.touched.has(row.sourceType)),
-  );
+  const changed = [...entities.values()].flatMap((entity) => [...entity.touched.values()]);
   return {
     events,
     states: changed,
@@ -66,9 +75,22 @@ export function decide({ arrivals, states, known, resolver }: DecideInput): Batc
   };
 }
 
+/** Entities more than one source speaks of, in the tables or in the batch. */
+export function sharedEntities(records: readonly CanonicalRecord[], heads: readonly StateHead[]): EntityId[] {
+  const speakers = new Map<EntityId, string>();
+  const shared = new Set<EntityId>();
+  for (const { entityId, sourceType } of [...heads, ...records]) {
+    if (sourceType === goldenSourceType) continue;
+    const first = speakers.get(entityId);
+    if (first === undefined) speakers.set(entityId, sourceType);
+    else if (first !== sourceType) shared.add(entityId);
+  }
+  return [...shared];
+}
+
 /** Events whose id may stand in the tables: what is newer than its source's state cannot. */
-export function maybeKnown(records: readonly CanonicalRecord[], states: readonly StateRow[]): EventId[] {
-  const positions = new Map(states.map((row) => [`${row.entityId}\0${row.sourceType}`, row.position]));
+export function maybeKnown(records: readonly CanonicalRecord[], heads: readonly StateHead[]): EventId[] {
+  const positions = new Map(heads.map((row) => [`${row.entityId}\0${row.sourceType}`, row.position]));
   return records
     .filter((record) => {
       const stored = positions.get(`${record.entityId}\0${record.sourceType}`);
@@ -79,8 +101,9 @@ export function maybeKnown(records: readonly CanonicalRecord[], states: readonly
 
 interface EntityRows {
   /** By source type, the golden row included. */
-  readonly rows: Map<string, StateRow>;
-  readonly touched: Set<string>;
+  readonly rows: Map<string, StateHead | StateRow>;
+  /** What the batch makes of them. */
+  readonly touched: Map<string, StateRow>;
 }
 
 interface Settled {
@@ -112,15 +135,12 @@ function settleRecord(
 function moveGolden(
   record: CanonicalRecord,
   entity: EntityRows,
-  before: StateRow | undefined,
+  before: StateHead | undefined,
   resolver: ConflictResolver,
   conflicts: ConflictRow[],
 ): boolean {
   const golden = entity.rows.get(goldenSourceType);
-  const others = [...entity.rows.values()].filter(
-    (row) => row.sourceType !== goldenSourceType && row.sourceType !== record.sourceType,
-  );
-  const resolution = resolver.resolve({ golden, before, others }, record);
+  const resolution = resolver.resolve(viewOf(record, entity, golden, before), record);
   conflicts.push(...resolution.conflicts);
   const checksum =
     resolution.checksum === undefined ? (resolution.data === null ? null : checksumOf(resolution.data)) : resolution.checksum;
@@ -141,19 +161,38 @@ function moveGolden(
 
 function put(entity: EntityRows, row: StateRow): void {
   entity.rows.set(row.sourceType, row);
-  entity.touched.add(row.sourceType);
+  entity.touched.set(row.sourceType, row);
 }
 
-function viewsOf(states: readonly StateRow[]): Map<EntityId, EntityRows> {
+function viewOf(
+  record: CanonicalRecord,
+  entity: EntityRows,
+  golden: StateHead | undefined,
+  before: StateHead | undefined,
+): EntityView {
+  const others = [...entity.rows.values()].filter(
+    (row) => row.sourceType !== goldenSourceType && row.sourceType !== record.sourceType,
+  );
+  if (others.length === 0) return { kind: 'alone', golden, before };
+  return { kind: 'shared', golden: golden && withData(golden), before: before && withData(before), others: others.map(withData) };
+}
+
+/** Rows of shared entities were read with their data. */
+function withData(row: StateHead | StateRow): StateRow {
+  assert('data' in row, `the ${row.sourceType} row of ${row.entityId} was read without its data`);
+  return row;
+}
+
+function entitiesOf(rows: readonly (StateHead | StateRow)[]): Map<EntityId, EntityRows> {
   const entities = new Map<EntityId, EntityRows>();
-  for (const row of states) entityOf(entities, row.entityId).rows.set(row.sourceType, row);
+  for (const row of rows) entityOf(entities, row.entityId).rows.set(row.sourceType, row);
   return entities;
 }
 
 function entityOf(entities: Map<EntityId, EntityRows>, entityId: EntityId): EntityRows {
   const known = entities.get(entityId);
   if (known) return known;
-  const fresh: EntityRows = { rows: new Map(), touched: new Set() };
+  const fresh: EntityRows = { rows: new Map(), touched: new Map() };
   entities.set(entityId, fresh);
   return fresh;
 }

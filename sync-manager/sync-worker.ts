@@ -14,7 +14,7 @@ import {
   type SyncTransaction,
 } from '../core/ports/sync-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
-import { type Arrival, decide, maybeKnown } from './decide.ts';
+import { type Arrival, decide, maybeKnown, sharedEntities } from './decide.ts';
 import type { Publisher, PublishLine } from './publisher.ts';
 
 /** One canonical topic as the worker sees it. */
@@ -224,10 +224,12 @@ export class SyncWorker implements PartitionWorker {
   async #write(transaction: SyncTransaction, arrivals: readonly Arrival[], lookUpAll: boolean): Promise<Committed | undefined> {
     if (arrivals.length === 0) return undefined;
     const records = arrivals.map((arrival) => arrival.record);
-    const states = await transaction.statesOf([...new Set(records.map((record) => record.entityId))]);
-    const suspects = lookUpAll ? records.map((record) => record.eventId) : maybeKnown(records, states);
+    const heads = await transaction.headsOf([...new Set(records.map((record) => record.entityId))]);
+    const sharedIds = sharedEntities(records, heads);
+    const shared = sharedIds.length === 0 ? [] : await transaction.statesOf(sharedIds);
+    const suspects = lookUpAll ? records.map((record) => record.eventId) : maybeKnown(records, heads);
     const known = suspects.length === 0 ? new Set<never>() : await transaction.knownEvents(suspects);
-    const effects = decide({ arrivals, states, known, resolver: this.#deps.resolver });
+    const effects = decide({ arrivals, heads, shared, known, resolver: this.#deps.resolver });
     return { effects, outboxId: await transaction.write(effects) };
   }
 

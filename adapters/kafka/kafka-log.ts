@@ -1,9 +1,7 @@
 import type { EventLog, LogProducer, LogSubscription, PartitionWorker, SubscribeOptions } from '../../core/ports/event-log.ts';
 import type { Stage, Telemetry } from '../../core/ports/telemetry.ts';
 import type { KafkaConnection } from './kafkajs-client.ts';
-import { openKafkajsProducer } from './kafkajs-producer.ts';
 import { type Compression, createLogProducer } from './log-producer.ts';
-import { openPlatformaticProducer } from './platformatic-producer.ts';
 import { openSubscription } from './subscription.ts';
 
 export interface KafkaLogOptions extends KafkaConnection {
@@ -17,7 +15,13 @@ export interface KafkaLogOptions extends KafkaConnection {
 
 export type ProducerLibrary = 'platformatic' | 'kafkajs';
 
-const openProducer = { platformatic: openPlatformaticProducer, kafkajs: openKafkajsProducer };
+/** Loaded when asked for: a process carries the memory of one library only. */
+const openProducer = {
+  platformatic: async (connection: KafkaConnection, compression: Compression) =>
+    (await import('./platformatic-producer.ts')).openPlatformaticProducer(connection, compression),
+  kafkajs: async (connection: KafkaConnection, compression: Compression) =>
+    (await import('./kafkajs-producer.ts')).openKafkajsProducer(connection, compression),
+};
 
 export interface KafkaLog extends EventLog {
   /** Ends whatever producers and subscriptions are still open. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { SyncError } from '../../core/errors.ts';
 import type { TopicCleanup, TopicDeclaration } from '../../core/topics.ts';
@@ -13,6 +14,8 @@ export interface TopicOptions {
 
 /** Room for a record at our limit with its envelope, before compression. */
 const recordBytesMaxDefault = 8 * 1024 * 1024;
+const leaderAttempts = 100;
+const leaderDelayMs = 100;
 const retentionDefaultMs = 7 * 24 * 60 * 60 * 1_000;
 
 /**
@@ -40,7 +43,7 @@ async function createTopics(admin: Admin, missing: readonly TopicDeclaration[], 
     configEntries: configEntries(cleanup, options),
   }));
   try {
-    await admin.createTopics({ topics, waitForLeaders: true });
+    await admin.createTopics({ topics, waitForLeaders: false });
   } catch (error) {
     // Another process was creating the same topics at the same moment: the count is compared afterwards.
     if (!isTopicExists(error)) throw error;
@@ -68,8 +71,10 @@ function cleanupEntries(cleanup: TopicCleanup, retentionMs: number): Record<stri
 }
 
 async function refuseOtherPartitionCounts(admin: Admin, declarations: readonly TopicDeclaration[]): Promise<void> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: declarations.map(({ name }) => name) });
-  const counts = new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
+  const counts = await partitionCounts(
+    admin,
+    declarations.map(({ name }) => name),
+  );
   for (const { name, partitions } of declarations) {
     const found = counts.get(name);
     if (found === partitions) continue;
@@ -79,6 +84,26 @@ async function refuseOtherPartitionCounts(admin: Admin, declarations: readonly T
       { details: { topic: name, found: found ?? 0, configured: partitions } },
     );
   }
+}
+
+/** The broker that is asked may not have heard yet of what another has just created. */
+async function partitionCounts(admin: Admin, names: string[]): Promise<Map<string, number>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: names });
+      if (topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0)) || attempt === leaderAttempts) {
+        return new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
+      }
+    } catch (error) {
+      if (attempt === leaderAttempts || !isNotYetKnown(error)) throw error;
+    }
+    await sleep(leaderDelayMs);
+  }
+}
+
+function isNotYetKnown(error: unknown): boolean {
+  const type = error instanceof kafkajs.KafkaJSProtocolError ? error.type : undefined;
+  return type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'LEADER_NOT_AVAILABLE';
 }
 
 function isTopicExists(error: unknown): boolean {

@@ -59,6 +59,10 @@ export class MemorySyncStore implements SyncStore {
     if (!(await this.#pace('store.begin', () => this.#isHeld(lease)))) return null;
     let written: Written = null;
     await work({
+      headsOf: (entityIds) =>
+        this.#pace('store.headsOf', () =>
+          entityIds.flatMap((entityId) => this.#rows.statesOf(entityId)).map(({ data: _, ...head }) => head),
+        ),
       statesOf: (entityIds) => this.#pace('store.statesOf', () => entityIds.flatMap((entityId) => this.#rows.statesOf(entityId))),
       knownEvents: (eventIds) =>
         this.#pace('store.knownEvents', () => new Set(eventIds.filter((id) => this.#rows.events.has(id)))),

@@ -8,7 +8,7 @@ import {
   EventsKnown,
   type Outbox,
   type OutboxRow,
-  type StateRow,
+  type StateHead,
   type SyncLease,
   type SyncStore,
   type SyncTransaction,
@@ -25,17 +25,22 @@ interface LeaseRow {
   settled_through: string;
 }
 
-interface StateRecord {
+interface HeadRecord {
   entity_id: EntityId;
   source_type: string;
   kind: string;
   version: number;
   position: Position | null;
   status: string;
-  data: string | null;
   checksum: Checksum | null;
   event_id: EventId;
 }
+
+interface StateRecord extends HeadRecord {
+  data: string | null;
+}
+
+const headColumns = 'entity_id, source_type, kind, version, position, status, checksum, event_id';
 
 export function createSyncStore(pool: pg.Pool): SyncStore {
   return {
@@ -120,7 +125,7 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
     async goldenOf(entityIds) {
       const { rows } = await answered(() =>
         pool.query<StateRecord & { last_sync_at: Date; epoch: number }>(
-          `SELECT entity_id, source_type, kind, version, position, status, data::text, checksum, event_id, last_sync_at,
+          `SELECT ${headColumns}, data::text, last_sync_at,
                   (SELECT epoch FROM installation) AS epoch
            FROM sync_state WHERE source_type = $1 AND entity_id = ANY($2)`,
           [goldenSourceType, entityIds],
@@ -164,14 +169,22 @@ async function moveOffset(
 
 function transactionOn(client: pg.PoolClient, lease: SyncLease): SyncTransaction {
   return {
+    async headsOf(entityIds) {
+      const { rows } = await client.query<HeadRecord>({
+        name: 'sync-heads',
+        text: `SELECT ${headColumns} FROM sync_state WHERE entity_id = ANY($1)`,
+        values: [entityIds],
+      });
+      return rows.map(headOf);
+    },
+
     async statesOf(entityIds) {
       const { rows } = await client.query<StateRecord>({
         name: 'sync-states',
-        text: `SELECT entity_id, source_type, kind, version, position, status, data::text, checksum, event_id
-               FROM sync_state WHERE entity_id = ANY($1)`,
+        text: `SELECT ${headColumns}, data::text FROM sync_state WHERE entity_id = ANY($1)`,
         values: [entityIds],
       });
-      return rows.map(stateOf);
+      return rows.map((row) => ({ ...headOf(row), data: dataOf(row.data) }));
     },
 
     async knownEvents(eventIds) {
@@ -185,7 +198,7 @@ function transactionOn(client: pg.PoolClient, lease: SyncLease): SyncTransaction
   };
 }
 
-function stateOf(row: StateRecord): StateRow {
+function headOf(row: HeadRecord): StateHead {
   return {
     entityId: row.entity_id,
     sourceType: row.source_type,
@@ -193,7 +206,6 @@ function stateOf(row: StateRecord): StateRow {
     version: row.version,
     position: row.position,
     deleted: row.status === 'deleted',
-    data: dataOf(row.data),
     checksum: row.checksum,
     eventId: row.event_id,
   };

@@ -72,6 +72,7 @@ export async function openRoleContext({ role, config, logging, addresses, signal
     clock: systemClock,
     pool: createPool({ url: addresses.postgres, connectionsMax: config.postgres.poolMax, applicationName: `syncline-${role}` }),
     kafka,
+    // Ingest sends small batches: there the library with the smaller memory serves as well.
     log: createKafkaLog({
       ...kafka,
       compression: config.kafka.compression === 'none' ? 'none' : 'lz4',

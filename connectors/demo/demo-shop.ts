@@ -102,7 +102,7 @@ export function createDemoShop(options: DemoShopOptions): DemoShop {
       const kind = response.status >= 500 || response.status === 429 ? 'unreachable' : 'refused';
       return { kind, reason: `${method} ${path}: ${response.status} ${text.slice(0, 500)}` };
     } catch (error) {
-      return { kind: 'unreachable', reason: `${method} ${path}: ${reasonOf(error)}` };
+      return { kind: 'unreachable', reason: `${method} ${path}: ${reasonOf(rootOf(error))}` };
     }
   }
 }
@@ -136,4 +136,9 @@ export function postsOf(events: readonly ShopEvent[], source: string | undefined
 function postOf(path: string, events: readonly ShopEvent[]): Post {
   const records = events.map((event) => (event.operation === 'put' ? event.record : null));
   return { method: 'POST', path, body: JSON.stringify(records.length === 1 ? records[0] : records), events: records.length };
+}
+
+/** fetch keeps the reason of a failed connection in the cause. */
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }

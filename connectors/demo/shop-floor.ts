@@ -11,7 +11,20 @@ export interface ShopFloor {
   next(): readonly ShopEvent[];
 }
 
-const productNames = ['Kettle', 'Teapot', 'Grinder', 'Mug', 'Tray', 'Scale', 'Filter', 'Dripper', 'Carafe', 'Tin', 'Spoon', 'Whisk'];
+const productNames = [
+  'Kettle',
+  'Teapot',
+  'Grinder',
+  'Mug',
+  'Tray',
+  'Scale',
+  'Filter',
+  'Dripper',
+  'Carafe',
+  'Tin',
+  'Spoon',
+  'Whisk',
+];
 const firstNames = ['Ada', 'Bruno', 'Chiara', 'Dmitri', 'Eva', 'Farid', 'Grace', 'Hugo', 'Ines', 'Jonas', 'Kira', 'Luca'];
 const lastNames = ['Moreau', 'Novak', 'Okafor', 'Petrov', 'Quist', 'Rossi', 'Silva', 'Tanaka', 'Urban', 'Vega', 'Weber', 'Young'];
 const statuses = ['placed', 'paid', 'packed', 'shipped', 'delivered'];
@@ -37,12 +50,21 @@ interface Order {
 /** A small shop: it opens with its products and a few customers, then sells. `run` keeps the orders of each opening apart. */
 export function createShopFloor(chance: Chance, run: string): ShopFloor {
   const products = productNames.map(
-    (name, at): Product => ({ sku: `SKU-${at + 1}`, name, priceCents: chance.between(300, 9_000), quantity: chance.between(20, 80), listed: true }),
+    (name, at): Product => ({
+      sku: `SKU-${at + 1}`,
+      name,
+      priceCents: chance.between(300, 9_000),
+      quantity: chance.between(20, 80),
+      listed: true,
+    }),
   );
   const users: JsonObject[] = [];
   const orders: Order[] = [];
   let ordersPlaced = 0;
-  const opening: ShopEvent[][] = [...products.map((product) => [listing(product), stock(product)]), ...firstNames.map(() => [newUser()])];
+  const opening: ShopEvent[][] = [
+    ...products.map((product) => [listing(product), stock(product)]),
+    ...firstNames.map(() => [newUser()]),
+  ];
 
   return { next: () => opening.shift() ?? happening() };
 
@@ -65,7 +87,7 @@ export function createShopFloor(chance: Chance, run: string): ShopFloor {
     const lines = [{ sku: product.sku, quantity, price: euros(product.priceCents) }];
     const order: Order = {
       orderId: `${run}-${ordersPlaced}`,
-      email: String(chance.pick(users)['email']),
+      email: String(chance.pick(users).email),
       totalCents: product.priceCents * quantity,
       lines,
       status: 0,
@@ -108,7 +130,7 @@ export function createShopFloor(chance: Chance, run: string): ShopFloor {
 
   function movedUser(): ShopEvent {
     const user = chance.pick(users);
-    user['phone'] = `+39 0${chance.between(10, 99)} ${chance.between(100_000, 999_999)}`;
+    user.phone = `+39 0${chance.between(10, 99)} ${chance.between(100_000, 999_999)}`;
     return put('users', { ...user });
   }
 }
@@ -127,7 +149,12 @@ function orderState(order: Order): ShopEvent {
 }
 
 function payment(order: Order): ShopEvent {
-  return put('transactions', { transactionId: `${order.orderId}-payment`, orderId: order.orderId, amount: euros(order.totalCents), currency: 'EUR' });
+  return put('transactions', {
+    transactionId: `${order.orderId}-payment`,
+    orderId: order.orderId,
+    amount: euros(order.totalCents),
+    currency: 'EUR',
+  });
 }
 
 function put(kind: string, record: JsonObject): ShopEvent {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { canonicalInstant } from '../../core/canonical/instant.ts';
-import { plainEntityId } from '../../core/event-id.ts';
+import { isSyncError } from '../../core/errors.ts';
+import { entityIdOf } from '../../core/identity/identity.ts';
 import { ExactNumber, fieldOf, type JsonObject, type JsonValue } from '../../core/json.ts';
 import type { FieldError } from '../../core/problem.ts';
 
@@ -16,8 +17,6 @@ export interface IngestType {
   /** What checks is also what the OpenAPI document shows. */
   readonly schema: z.ZodType;
 }
-
-export const entityIdCharactersMax = 100;
 
 export type Keyed = { readonly key: string } | { readonly error: FieldError };
 
@@ -38,22 +37,20 @@ export function keyOf(type: IngestType, record: JsonObject): Keyed {
   return checkedKey(type, parts.join('/'), type.keyFields.join(', '));
 }
 
+/** The processor would make a dead letter of it; here its sender can still be told. */
 export function checkedKey(type: IngestType, key: string, field: string): Keyed {
-  if (isLongerThan(plainEntityId(type.kind, key), entityIdCharactersMax)) {
-    const message = `makes the entity id longer than ${entityIdCharactersMax} characters`;
-    return { error: { field, code: 'record.entity-id-too-long', message } };
+  try {
+    entityIdOf(type.kind, key);
+    return { key };
+  } catch (error) {
+    if (!isSyncError(error)) throw error;
+    return { error: { field, code: error.code, message: error.message } };
   }
-  return { key };
 }
 
 function keyText(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'number' || value instanceof ExactNumber) return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** Characters as PostgreSQL counts them: code points. */
-function isLongerThan(text: string, max: number): boolean {
-  return text.length > max && [...text].length > max;
 }
 
 export type Dated = { readonly occurredAt: string } | { readonly error: FieldError };

@@ -9,14 +9,17 @@ import type { ConflictResolver, EntityView, Resolution } from './resolver.ts';
  */
 export const autoMerge: ConflictResolver = {
   resolve(view: EntityView, change: CanonicalRecord): Resolution {
-    const alone = view.others.length === 0;
-    if (change.data === null) {
-      const alive = view.others.some((other) => !other.deleted);
-      if (!alive) return { deleted: true, data: null, checksum: null, conflicts: [] };
-      return { deleted: false, data: view.golden?.data ?? null, conflicts: [] };
+    if (view.kind === 'alone') {
+      return { deleted: change.data === null, data: change.data, checksum: change.checksum, conflicts: [] };
     }
-    if (alone) return { deleted: false, data: change.data, checksum: change.checksum, conflicts: [] };
-    return { deleted: false, data: mergeFields(view.golden?.data ?? {}, view.before?.data ?? {}, change.data), conflicts: [] };
+    const { golden, before, others } = view;
+    if (change.data === null) {
+      const alive = others.some((other) => !other.deleted);
+      return alive
+        ? { deleted: false, data: golden?.data ?? null, conflicts: [] }
+        : { deleted: true, data: null, checksum: null, conflicts: [] };
+    }
+    return { deleted: false, data: mergeFields(golden?.data ?? {}, before?.data ?? {}, change.data), conflicts: [] };
   },
 };
 

@@ -1,15 +1,19 @@
 import type { CanonicalRecord, Checksum } from '../change-event.ts';
 import type { JsonObject } from '../json.ts';
-import type { ConflictRow, StateRow } from '../ports/sync-store.ts';
+import type { ConflictRow, StateHead, StateRow } from '../ports/sync-store.ts';
 
 /** What an entity is known to be when a change arrives. */
-export interface EntityView {
-  readonly golden: StateRow | undefined;
-  /** What the changing source said before: the base its change was made on. */
-  readonly before: StateRow | undefined;
-  /** What the other sources say, golden row left out. */
-  readonly others: readonly StateRow[];
-}
+export type EntityView =
+  /** No other source speaks of it, so the data of the stored rows is not needed and not read. */
+  | { readonly kind: 'alone'; readonly golden: StateHead | undefined; readonly before: StateHead | undefined }
+  | {
+      readonly kind: 'shared';
+      readonly golden: StateRow | undefined;
+      /** What the changing source said before: the base its change was made on. */
+      readonly before: StateRow | undefined;
+      /** What the other sources say, golden row left out. */
+      readonly others: readonly StateRow[];
+    };
 
 export interface Resolution {
   readonly deleted: boolean;

@@ -13,8 +13,8 @@ export interface SyncLease extends PartitionRef {
   readonly settledThrough: Readonly<Record<string, number>>;
 }
 
-/** A row of `sync_state`: what one source says of an entity, or the golden row. */
-export interface StateRow {
+/** What a row of `sync_state` says of its data without carrying it. */
+export interface StateHead {
   readonly entityId: EntityId;
   readonly sourceType: string;
   readonly kind: string;
@@ -22,9 +22,13 @@ export interface StateRow {
   /** Null on golden rows: their order is the version. */
   readonly position: Position | null;
   readonly deleted: boolean;
-  readonly data: JsonObject | null;
   readonly checksum: Checksum | null;
   readonly eventId: EventId;
+}
+
+/** A row of `sync_state`: what one source says of an entity, or the golden row. */
+export interface StateRow extends StateHead {
+  readonly data: JsonObject | null;
 }
 
 export interface EventRow {
@@ -85,6 +89,8 @@ export interface BatchEffects {
 }
 
 export interface SyncTransaction {
+  headsOf(entityIds: readonly EntityId[]): Promise<readonly StateHead[]>;
+  /** With their data: asked for where more than one source speaks of an entity. */
   statesOf(entityIds: readonly EntityId[]): Promise<readonly StateRow[]>;
   /** Which of these events are stored already. */
   knownEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>>;

@@ -59,14 +59,17 @@ export class Scheduler {
     this.#trace?.(`${this.step} ${line()}`);
   }
 
-  /** Lets one operation go on, or fail. False when none can. */
-  advance(failureChance: number): boolean {
+  /** Lets one operation go on, or fail, or its process stand still before it. False when none can. */
+  advance(failureChance: number, stopsHere: (actor: Actor) => boolean): boolean {
     const ready: number[] = [];
     for (let index = 0; index < this.#pending.length; index++) {
       if (this.#pending[index]!.actor.pausedUntilStep <= this.step) ready.push(index);
     }
     if (ready.length === 0) return false;
-    const [operation] = this.#pending.splice(this.#random.pick(ready), 1) as [Operation];
+    const index = this.#random.pick(ready);
+    const operation = this.#pending[index]!;
+    if (stopsHere(operation.actor)) return true;
+    this.#pending.splice(index, 1);
     if (failureChance > 0 && this.#random.chance(failureChance)) {
       const tookEffect = this.#random.chance(0.5);
       this.say(() => `${operation.actor.name} ${operation.name} fails ${tookEffect ? 'after' : 'before'} its effect`);

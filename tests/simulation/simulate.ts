@@ -1,5 +1,7 @@
+import { unreachable } from '../../core/errors.ts';
 import { findViolations } from './checker.ts';
 import { Random } from './random.ts';
+import type { Actor } from './scheduler.ts';
 import { type Stages, workerFactory } from './stages.ts';
 import { planSource, type SourceManner } from './workload.ts';
 import { World } from './world.ts';
@@ -22,6 +24,7 @@ export interface SimulationResult {
 interface FaultPlan {
   readonly crash: number;
   readonly move: number;
+  readonly zombie: number;
   readonly rebalance: number;
   readonly pause: number;
   readonly failure: number;
@@ -35,14 +38,20 @@ const restStepsMax = 20_000;
 /** One seed, one history: from the first change to rest, then the check. */
 export async function simulate({ stages, seed, trace, faultStepsMax = 2_500 }: SimulationOptions): Promise<SimulationResult> {
   const random = new Random(seed);
-  const world = worldOf(random, stages, trace);
+  const theme = random.pick(themes);
+  const world = worldOf(random, theme, stages, trace);
   const { scheduler } = world;
-  const faults = faultPlanOf(random);
+  const faults = faultPlanOf(random, theme);
+  // A source that seldom sends leaves the stages alone with what they hold.
+  const sendChance = random.pick([0, 0.03, 0.12]);
 
   while (scheduler.step < faultStepsMax && (world.hasUnsent() || scheduler.hasPending() || world.deliverables().length > 0)) {
     scheduler.step++;
     makeTrouble(world, faults);
-    if (!goOn(world, faults.failure)) await macrotask();
+    if (!goOn(world, faults, sendChance)) {
+      await macrotask();
+      if (world.hasUnsent()) world.sendNext();
+    }
     await microtasks();
   }
   const steps = scheduler.step;
@@ -58,7 +67,7 @@ async function comeToRest(world: World): Promise<boolean> {
   const end = scheduler.step + restStepsMax;
   while (scheduler.step < end) {
     scheduler.step++;
-    if (!goOn(world, 0)) {
+    if (!goOn(world, peace, 0)) {
       await macrotask();
       if (isAtRest(world) && !world.replayOne()) return true;
     }
@@ -72,31 +81,54 @@ function isAtRest(world: World): boolean {
   return !busy && !world.scheduler.hasPending() && world.deliverables().length === 0;
 }
 
-function worldOf(random: Random, stages: Stages, trace?: (line: string) => void): World {
-  const manner: SourceManner = random.chance(0.8) ? 'in order' : 'any order';
-  const changes = random.between(20, 50);
-  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, random.between(1, 4));
-  const workload = { changes, keys, manner, refusals: random.chance(0.3), poison: random.chance(0.5) };
-  const sources = random.chance(0.3) ? ['shop', 'erp'] : ['shop'];
-  const perSource = { ...workload, changes: Math.ceil(changes / sources.length) };
-  const plans = sources.map((source) => planSource(random, source, perSource));
+function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: string) => void): World {
+  const narrow = theme !== 'everything';
+  const manner = random.pick<SourceManner>(['in order', 'in order', 'late repeats', 'late repeats', narrow ? 'in order' : 'any order']);
+  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, narrow ? random.between(1, 2) : random.between(1, 4));
+  const values = ['A', 'B', 'C'].slice(0, random.between(2, 3));
+  const refusals = manner !== 'late repeats' && random.chance(narrow ? 0.1 : 0.4);
+  const sources = random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
+  const changes = Math.ceil(random.between(20, 50) / sources.length);
+  const workload = { changes, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
+  const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
   return new World(random, plans, workerFactory(stages, { sources, manner, claimAheadRecords, configurations }), trace);
 }
 
-function faultPlanOf(random: Random): FaultPlan {
-  const often = (least: number, most: number) => (random.chance(0.6) ? least + random.fraction() * (most - least) : 0);
-  return {
-    crash: often(0.005, 0.04),
-    move: often(0.005, 0.05),
-    rebalance: often(0.002, 0.02),
-    pause: often(0.005, 0.05),
-    failure: often(0.005, 0.05),
-    cache: often(0.005, 0.05),
-    orphan: 0.05,
-    tell: 0.05,
-  };
+/** What goes wrong in a run. Where everything does, what was held is seldom held for long; so some runs have one trouble only. */
+const themes = ['everything', 'everything', 'crashes', 'zombies', 'outages', 'cache'] as const;
+type Theme = (typeof themes)[number];
+
+const peace: FaultPlan = { crash: 0, move: 0, zombie: 0, rebalance: 0, pause: 0, failure: 0, cache: 0, orphan: 0.05, tell: 0.05 };
+
+function faultPlanOf(random: Random, theme: Theme): FaultPlan {
+  const often = (least: number, most: number) => least + random.fraction() * (most - least);
+  const perhaps = (least: number, most: number) => (random.chance(0.5) ? often(least, most) : 0);
+  switch (theme) {
+    case 'everything':
+      return {
+        crash: perhaps(0.003, 0.03),
+        move: perhaps(0.003, 0.03),
+        zombie: perhaps(0.01, 0.05),
+        rebalance: perhaps(0.002, 0.02),
+        pause: perhaps(0.005, 0.04),
+        failure: perhaps(0.005, 0.05),
+        cache: perhaps(0.01, 0.06),
+        orphan: 0.05,
+        tell: random.pick([0.01, 0.05]),
+      };
+    case 'crashes':
+      return { ...peace, crash: often(0.01, 0.06), cache: perhaps(0.01, 0.02) };
+    case 'zombies':
+      return { ...peace, zombie: often(0.03, 0.15), tell: random.pick([0.005, 0.05]) };
+    case 'outages':
+      return { ...peace, failure: often(0.01, 0.1), move: often(0.005, 0.03) };
+    case 'cache':
+      return { ...peace, cache: often(0.03, 0.15), failure: perhaps(0.005, 0.02), move: perhaps(0.002, 0.01) };
+    default:
+      return unreachable(theme);
+  }
 }
 
 function makeTrouble(world: World, faults: FaultPlan): void {
@@ -112,10 +144,10 @@ function makeTrouble(world: World, faults: FaultPlan): void {
 }
 
 /** One step of the world that is no fault. False when there was nothing to do. */
-function goOn(world: World, failureChance: number): boolean {
+function goOn(world: World, faults: FaultPlan, sendChance: number): boolean {
   const { random, scheduler } = world;
   const choice = random.fraction();
-  if (choice < 0.12 && world.hasUnsent()) {
+  if (choice < sendChance && world.hasUnsent()) {
     world.sendNext();
     return true;
   }
@@ -127,7 +159,8 @@ function goOn(world: World, failureChance: number): boolean {
       return true;
     }
   }
-  if (scheduler.advance(failureChance)) return true;
+  const stopsHere = (actor: Actor) => random.chance(faults.zombie) && world.makeZombie(actor);
+  if (scheduler.advance(faults.failure, stopsHere)) return true;
   const deliverables = world.deliverables();
   if (deliverables.length === 0) return false;
   const { process, ref } = random.pick(deliverables);

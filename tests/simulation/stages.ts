@@ -112,7 +112,7 @@ function planOf(source: string, manner: SourceManner): EntityPlan {
 /** Of a source without order nothing may be stopped: the position of what was stopped is not kept, and an older change may follow. */
 function compiledPlan(source: string, manner: SourceManner): EntityPlan {
   const plan = compileEntityPlan({ source, sourceType: source.toUpperCase(), kind }, names);
-  return manner === 'in order' ? plan : { ...plan, comparison: { ...plan.comparison, same: () => false } };
+  return manner !== 'any order' ? plan : { ...plan, comparison: { ...plan.comparison, same: () => false } };
 }
 
 const changeCodec = jsonCodec<ChangeEvent>();

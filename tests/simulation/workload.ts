@@ -9,6 +9,8 @@ export const kind = 'product';
 export type SourceManner =
   /** In the order of their positions; after a restart everything from some earlier position on once more. */
   | 'in order'
+  /** In the order of their positions, and some of them again much later. */
+  | 'late repeats'
   /** In any order, each perhaps several times. */
   | 'any order';
 
@@ -21,14 +23,14 @@ export interface SourcePlan {
 }
 
 const startMs = Date.UTC(2026, 0, 1);
-/** Few, so that a value often returns after another. */
-const values = ['A', 'B', 'C'] as const;
 /** The database refuses it until somebody mends the database. */
 export const refusedValue = 'R';
 
 export interface WorkloadOptions {
   readonly changes: number;
   readonly keys: readonly string[];
+  /** Few, so that a value often returns after another. */
+  readonly values: readonly string[];
   readonly manner: SourceManner;
   readonly refusals: boolean;
   readonly poison: boolean;
@@ -36,7 +38,7 @@ export interface WorkloadOptions {
 
 export function planSource(random: Random, source: string, options: WorkloadOptions): SourcePlan {
   const history = historyOf(random, source, options);
-  const order = options.manner === 'in order' ? orderWithRewinds(random, history) : anyOrder(random, history);
+  const order = orders[options.manner](random, history);
   const sendings: Sending[] = [];
   for (const event of order) {
     sendings.push({ kind: 'event', event });
@@ -61,9 +63,9 @@ function historyOf(random: Random, source: string, options: WorkloadOptions): Ch
 
 function nextValue(random: Random, before: string | null | undefined, options: WorkloadOptions): string | null {
   // A source that scans sends what it sees, changed or not.
-  if (before !== undefined && random.chance(0.3)) return before;
+  if (before !== undefined && random.chance(0.2)) return before;
   if (options.refusals && random.chance(0.08)) return refusedValue;
-  return random.chance(0.12) ? null : random.pick(values);
+  return random.chance(0.12) ? null : random.pick(options.values);
 }
 
 function eventOf(source: string, key: string, n: number, operation: Operation, value: string | null): ChangeEvent {
@@ -79,6 +81,16 @@ function eventOf(source: string, key: string, n: number, operation: Operation, v
     correlationId: `${source}-${n}`,
     data: value === null ? null : { value },
   };
+}
+
+const orders: Readonly<Record<SourceManner, (random: Random, history: readonly ChangeEvent[]) => ChangeEvent[]>> = {
+  'in order': orderWithRewinds,
+  'late repeats': orderWithRepeats,
+  'any order': anyOrder,
+};
+
+function orderWithRepeats(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {
+  return history.flatMap((event, index) => (random.chance(0.2) ? [event, history[random.below(index + 1)]!] : [event]));
 }
 
 function orderWithRewinds(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {

@@ -10,7 +10,7 @@ import type { PartitionRef, PartitionWorker } from '../../core/ports/event-log.t
 import { topicNames } from '../../core/topics.ts';
 import { SimulatedProcess } from './process.ts';
 import type { Random } from './random.ts';
-import { Scheduler } from './scheduler.ts';
+import { type Actor, Scheduler } from './scheduler.ts';
 import { kind, refusedValue, type Sending, type SourcePlan } from './workload.ts';
 
 export const names = topicNames();
@@ -22,7 +22,12 @@ export const resolvedPartitions = 1;
 interface Role {
   readonly name: string;
   readonly processes: SimulatedProcess[];
-  readonly owners: Map<string, { readonly ref: PartitionRef; slot: number }>;
+  readonly owners: Map<string, Owner>;
+}
+
+interface Owner {
+  readonly ref: PartitionRef;
+  slot: number;
 }
 
 /** What a process was told of too late: it goes on as if the partition were its own. */
@@ -125,13 +130,18 @@ export class World {
 
   moveOne(): void {
     const role = this.random.pick(this.#roles);
-    const owner = this.random.pick([...role.owners.values()]);
-    const before = role.processes[owner.slot]!;
-    owner.slot = (owner.slot + 1) % processesPerRole;
-    const after = role.processes[owner.slot]!;
-    this.scheduler.say(() => `${partitionName(owner.ref)} moves from ${before.name} to ${after.name}`);
-    this.#assign(role, after, owner.ref);
-    this.#notices.push({ process: before, ref: owner.ref });
+    this.#move(role, this.random.pick([...role.owners.values()]));
+  }
+
+  /** A process stands still before its next step, loses what it has, and goes on later as if nothing had happened. */
+  makeZombie(actor: Actor): boolean {
+    for (const role of this.#roles) {
+      const slot = role.processes.findIndex((process) => process === actor);
+      if (slot < 0) continue;
+      this.#pause(role.processes[slot]!);
+      for (const owner of role.owners.values()) if (owner.slot === slot) this.#move(role, owner);
+    }
+    return true;
   }
 
   /** A rebalance that leaves a process what it had. */
@@ -144,18 +154,16 @@ export class World {
   }
 
   pauseOne(): void {
-    const process = this.random.pick(this.processes());
-    process.pausedUntilStep = this.scheduler.step + this.random.between(5, 60);
-    this.scheduler.say(() => `${process.name} is paused until ${process.pausedUntilStep}`);
+    this.#pause(this.random.pick(this.processes()));
   }
 
   disturbCache(): void {
-    const disturbance = this.random.below(4);
-    this.scheduler.say(() => `the cache is ${['flushed', 'restarted', 'saved', 'set back'][disturbance]}`);
-    if (disturbance === 0) this.cacheServer.flush();
-    if (disturbance === 1) this.cacheServer.restart();
-    if (disturbance === 2) this.#snapshots.push(this.cacheServer.snapshot());
-    if (disturbance === 3 && this.#snapshots.length > 0) this.cacheServer.restore(this.random.pick(this.#snapshots));
+    const disturbance = this.random.pick(['flushed', 'restarted', 'saved', 'saved', 'set back', 'set back'] as const);
+    this.scheduler.say(() => `the cache is ${disturbance}`);
+    if (disturbance === 'flushed') this.cacheServer.flush();
+    if (disturbance === 'restarted') this.cacheServer.restart();
+    if (disturbance === 'saved') this.#snapshots.push(this.cacheServer.snapshot());
+    if (disturbance === 'set back' && this.#snapshots.length > 0) this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-2)));
   }
 
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */
@@ -195,6 +203,20 @@ export class World {
         if (this.#tooLate.has(name)) role.processes[slot]!.goBack(ref, this.log.committed(role.name, ref));
       }
     }
+  }
+
+  #pause(process: SimulatedProcess): void {
+    process.pausedUntilStep = this.scheduler.step + this.random.between(5, this.random.pick([30, 150]));
+    this.scheduler.say(() => `${process.name} is paused until ${process.pausedUntilStep}`);
+  }
+
+  #move(role: Role, owner: Owner): void {
+    const before = role.processes[owner.slot]!;
+    owner.slot = (owner.slot + 1) % processesPerRole;
+    const after = role.processes[owner.slot]!;
+    this.scheduler.say(() => `${partitionName(owner.ref)} moves from ${before.name} to ${after.name}`);
+    this.#assign(role, after, owner.ref);
+    this.#notices.push({ process: before, ref: owner.ref });
   }
 
   #assign(role: Role, process: SimulatedProcess, ref: PartitionRef): void {

@@ -1,0 +1,216 @@
+import { execFile } from 'node:child_process';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { acquireTestStack, type TestStack } from '../../stack/test-stack.ts';
+import { Random } from '../simulation/random.ts';
+import { findFaults } from './checker.ts';
+import { type Load, type LoadOptions, startLoad } from './load.ts';
+import { type RoleName, type RolePool, type RoleSeat, startRoles } from './role-pool.ts';
+import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { endsOf, topicsOf } from './topics.ts';
+
+const run = promisify(execFile);
+const entry = fileURLToPath(new URL('../../bin/syncline.ts', import.meta.url));
+const chaosConfig = fileURLToPath(new URL('../fixtures/config/chaos.yml', import.meta.url));
+
+/** Two of each stage, so that partitions have somewhere to go. */
+const stageRoles: readonly RoleName[] = ['processor', 'processor', 'sync-manager', 'sync-manager'];
+
+/** Real services of our own, PostgreSQL and Redis behind doors that can be closed. */
+export interface ChaosStack {
+  readonly services: TestStack;
+  readonly postgresDoor: TcpProxy;
+  readonly redisDoor: TcpProxy;
+  /** A database, topics and role processes of their own on these services. */
+  install(options?: InstallOptions): Promise<Installation>;
+  stop(): Promise<void>;
+}
+
+export interface InstallOptions {
+  readonly roles?: readonly RoleName[];
+  readonly config?: string;
+}
+
+export interface Installation {
+  readonly prefix: string;
+  readonly kafka: string;
+  /** Straight to the database, past the door. */
+  readonly postgres: string;
+  readonly roles: RolePool;
+  /** Where the api role listens, where there is one. */
+  readonly api: string;
+  readonly adminKey: string;
+  readonly dataDir: string;
+  seatsOf(role: RoleName): RoleSeat[];
+  load(random: Random, options?: Partial<LoadOptions>): Promise<Load>;
+  query<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
+  /** Until everything on the topics is settled and nothing is left to publish. */
+  rest(timeoutMs?: number): Promise<void>;
+  /** Waits for rest, then says what does not fit together. */
+  faultsAtRest(): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+let installations = 0;
+
+/** `CHAOS_SEED` repeats a run as far as a run with real processes can be repeated. */
+export function seededRandom(name: string): Random {
+  const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1_000_000_000));
+  process.stdout.write(`${name}: CHAOS_SEED=${seed}\n`);
+  return new Random(seed);
+}
+
+export async function startChaosStack(): Promise<ChaosStack> {
+  const services = await acquireTestStack(['postgres', 'redis', 'kafka'], {
+    // A broker that was killed may come back when its old registration has expired.
+    settings: { kafkaProperties: { 'broker.session.timeout.ms': '1500', 'broker.heartbeat.interval.ms': '300' } },
+  });
+  const postgresDoor = await openTcpProxy(Number(new URL(services.addresses.postgres!).port));
+  const redisDoor = await openTcpProxy(Number(new URL(services.addresses.redis!).port));
+  const installed: Installation[] = [];
+  return {
+    services,
+    postgresDoor,
+    redisDoor,
+    async install(options = {}) {
+      const installation = await install({ services, postgresDoor, redisDoor }, options);
+      installed.push(installation);
+      return installation;
+    },
+    async stop() {
+      await Promise.all(installed.map((installation) => installation.stop()));
+      await Promise.all([postgresDoor.close(), redisDoor.close()]);
+      await services.stop();
+    },
+  };
+}
+
+type Services = Pick<ChaosStack, 'services' | 'postgresDoor' | 'redisDoor'>;
+
+async function install({ services, postgresDoor, redisDoor }: Services, options: InstallOptions): Promise<Installation> {
+  const name = `chaos${++installations}`;
+  const prefix = `${name}.`;
+  const kafka = services.addresses.kafka!;
+  const postgres = await createDatabase(services.addresses.postgres!, name);
+  const dataDir = join(services.dataDir, name);
+  const apiPort = await freePort();
+  const env = {
+    SYNCLINE_CONFIG: options.config ?? chaosConfig,
+    SYNCLINE_TEST_PREFIX: prefix,
+    SYNCLINE_DATA_DIR: dataDir,
+    SYNCLINE_API_PORT: String(apiPort),
+    SYNCLINE_EMBEDDED: JSON.stringify({
+      kafka,
+      postgres: withPort(postgres, postgresDoor.port),
+      redis: withPort(services.addresses.redis!, redisDoor.port),
+    }),
+  };
+  await run(process.execPath, [entry, 'init-db', '--new-admin-key', '--data-dir', dataDir], { env: { ...process.env, ...env } });
+  const logFolder = join(dataDir, 'logs');
+  const roles = startRoles(options.roles ?? stageRoles, env, logFolder);
+  const pool = new pg.Pool({ connectionString: postgres, max: 2 });
+  pool.on('error', () => undefined);
+  let stopped: Promise<void> | undefined;
+
+  const installation: Installation = {
+    prefix,
+    kafka,
+    postgres,
+    roles,
+    api: `http://127.0.0.1:${apiPort}`,
+    adminKey: readFileSync(join(dataDir, 'admin.key'), 'utf8').trim(),
+    dataDir,
+    seatsOf: (role) => roles.seats.filter((seat) => seat.role === role),
+    load: (random, more = {}) => startLoad({ kafka, prefix, random, ...more }),
+    async query<R extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
+      return (await pool.query<R>(text, values)).rows;
+    },
+    rest: (timeoutMs = restTimeoutMs) => waitForRest(installation, timeoutMs),
+    async faultsAtRest() {
+      await installation.rest();
+      return findFaults({ kafka, postgres, prefix });
+    },
+    stop() {
+      stopped ??= (async () => {
+        await roles.stop();
+        keepLogs(logFolder, name);
+        await pool.end();
+      })();
+      return stopped;
+    },
+  };
+  return installation;
+}
+
+const restTimeoutMs = 90_000;
+const restPollMs = 300;
+
+async function waitForRest(installation: Installation, timeoutMs: number): Promise<void> {
+  const untilMs = Date.now() + timeoutMs;
+  let before = '';
+  for (;;) {
+    const state = await restState(installation).catch((error: unknown) => ({ open: [String(error)], ends: '' }));
+    if (state.open.length === 0 && state.ends === before) return;
+    before = state.open.length === 0 ? state.ends : '';
+    if (Date.now() > untilMs) {
+      throw new Error(`not at rest after ${timeoutMs} ms:\n${state.open.join('\n')}\n${installation.roles.lastLines()}`);
+    }
+    await sleep(restPollMs);
+  }
+}
+
+/** What is still open. A rejected record makes another one on its raw topic, so the ends must stand still too. */
+async function restState(installation: Installation): Promise<{ open: string[]; ends: string }> {
+  const topics = topicsOf(installation.prefix);
+  const ends = await endsOf(installation.kafka, [...topics.raw, ...topics.canonical]);
+  const progress = await installation.query<{ id: string; next_offset: string }>(
+    `SELECT topic || '/' || partition AS id, next_offset FROM processor_progress
+     UNION ALL SELECT topic || '/' || partition, next_offset FROM sync_progress`,
+  );
+  const next = new Map(progress.map((row) => [row.id, Number(row.next_offset)]));
+  const open = [...ends]
+    .filter(([id, end]) => (next.get(id) ?? 0) !== end)
+    .map(([id, end]) => `${id} is read through ${next.get(id) ?? 0} of ${end}`);
+  const [left] = await installation.query<{ outbox: number; letters: number; dead: number }>(
+    `SELECT (SELECT count(*)::int FROM outbox) AS outbox, (SELECT count(*)::int FROM dead_letters) AS letters,
+       (SELECT coalesce(sum(records), 0)::int FROM raw_outcomes WHERE outcome = 'dead-lettered') AS dead`,
+  );
+  if (left!.outbox > 0) open.push(`${left!.outbox} rows wait in the outbox`);
+  if (left!.letters < left!.dead) open.push(`${left!.letters} of ${left!.dead} dead letters are recorded`);
+  return { open, ends: JSON.stringify([...ends]) };
+}
+
+/** `CHAOS_LOGS` names a folder that keeps what the processes wrote. */
+function keepLogs(folder: string, name: string): void {
+  const kept = process.env.CHAOS_LOGS;
+  if (kept !== undefined) cpSync(folder, join(kept, `${name}-${Date.now()}`), { recursive: true });
+}
+
+async function createDatabase(url: string, name: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${name}`);
+  } finally {
+    await client.end();
+  }
+  const address = new URL(url);
+  address.pathname = `/${name}`;
+  return address.href;
+}
+
+function withPort(url: string, port: number): string {
+  const address = new URL(url);
+  address.port = String(port);
+  return address.href;
+}
+
+async function freePort(): Promise<number> {
+  const door = await openTcpProxy(1);
+  await door.close();
+  return door.port;
+}

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ChaosStack, type Installation, seededRandom, startChaosStack } from './harness.ts';
+import { type RedisReplica, startReplica } from './redis-replica.ts';
+
+/** Long enough for keys to come back to values they had: the filter is only in danger where it would stop something. */
+const stretchMs = Number(process.env.CHAOS_STRETCH_MS ?? 4_000);
+/** By then many entries stand that would stop something. */
+const stoppedFirst = 50;
+/** Few keys, so that each is seen again and again. */
+const keys = 12;
+
+describe('Redis under load', () => {
+  let stack: ChaosStack;
+  let redis: Redis;
+  beforeAll(async () => {
+    stack = await startChaosStack();
+    redis = new Redis(stack.services.addresses.redis!, { retryStrategy: () => 100 });
+    redis.on('error', () => undefined);
+  }, 180_000);
+  afterAll(async () => {
+    redis.disconnect();
+    await stack.stop();
+  });
+
+  /** Load before and after something happens to Redis, then the checker; the filter is at work before it and after it. */
+  async function survives(name: string, happens: (installation: Installation) => Promise<void>): Promise<void> {
+    const random = seededRandom(name);
+    const installation = await stack.install();
+    const load = await installation.load(random, { keys });
+    while ((await stoppedByFilter(installation)) < stoppedFirst) await sleep(100);
+    const before = await stoppedByFilter(installation);
+    await happens(installation);
+    await sleep(stretchMs);
+    await load.stop();
+    expect(await installation.faultsAtRest()).toEqual([]);
+    expect(await stoppedByFilter(installation), 'records the filter stopped').toBeGreaterThan(before);
+    await installation.stop();
+  }
+
+  it('flushed again and again, it costs speed and nothing else', async () => {
+    await survives('flush', async () => {
+      for (let flush = 0; flush < 10; flush++) {
+        await redis.flushall();
+        await sleep(300);
+      }
+    });
+  }, 180_000);
+
+  it('killed and started empty, it costs speed and nothing else', async () => {
+    await survives('restart', async () => {
+      await stack.services.part('redis').kill();
+      await sleep(500);
+      await stack.services.part('redis').start();
+    });
+  }, 180_000);
+
+  it('restored from an older snapshot, it stops nothing by what it remembers', async () => {
+    await survives('older snapshot', async (installation) => {
+      await redis.save();
+      await sleep(stretchMs);
+      await stack.services.part('redis').kill();
+      await stack.services.part('redis').start();
+      expect(await keysOf(redis, installation.prefix), 'entries that came back').toBeGreaterThan(0);
+    });
+  }, 180_000);
+
+  it('rolled back to an older snapshot again and again, it stops nothing by what it remembers', async () => {
+    await survives('snapshots', async () => {
+      for (let time = 0; time < 3; time++) {
+        await redis.save();
+        await sleep(1_000);
+        await stack.services.part('redis').kill();
+        await stack.services.part('redis').start();
+        await sleep(1_000);
+      }
+    });
+  }, 180_000);
+
+  it('failed over to a replica that lags, and back to the old primary as it was, it stops nothing by what either remembers', async () => {
+    let replica: RedisReplica | undefined;
+    try {
+      await survives('failover', async () => {
+        const primaryPort = Number(new URL(stack.services.addresses.redis!).port);
+        replica = await startReplica(primaryPort, stack.services.dataDir);
+        // What is written from here on never reaches the replica.
+        await replica.detach();
+        await sleep(stretchMs);
+        await replica.promote();
+        stack.redisDoor.leadTo(replica.port);
+        await sleep(stretchMs);
+        stack.redisDoor.leadTo(primaryPort);
+      });
+    } finally {
+      stack.redisDoor.leadTo(Number(new URL(stack.services.addresses.redis!).port));
+      await replica?.stop();
+    }
+  }, 180_000);
+});
+
+async function stoppedByFilter(installation: Installation): Promise<number> {
+  const [row] = await installation.query<{ records: number }>(
+    `SELECT coalesce(sum(records), 0)::int AS records FROM raw_outcomes WHERE outcome = 'unchanged' AND counted_by = 'processor'`,
+  );
+  return row!.records;
+}
+
+async function keysOf(redis: Redis, prefix: string): Promise<number> {
+  return (await redis.keys(`*${prefix}*`)).length;
+}
