@@ -7,7 +7,9 @@ import { watchSignals } from '../adapters/process/signals.ts';
 import { calibrate } from './calibration.ts';
 import { ingest } from './ingest.ts';
 import { latency, memoryIdle } from './latency.ts';
+import { summariseProfiles } from './profile-summary.ts';
 import { jsonLine, tableHead, tableRow } from './report.ts';
+import type { Profiles } from './rig.ts';
 import { isMissed, type Scenario } from './scenario.ts';
 import { allChange, memory, millionEntities, unchanged } from './throughput.ts';
 
@@ -21,7 +23,7 @@ is counted where. Without names every scenario runs.
   --list       the scenarios
   --quick      small sizes: whether it runs, not how fast
   --json       one JSON object a line
-  --profile    keep CPU profiles of the roles, and say where
+  --profile    keep CPU profiles of the roles, and sum them up on standard error
   --help       this text`;
 
 const { values: options, positionals: names } = parseArgs({
@@ -46,31 +48,35 @@ async function main(): Promise<number> {
     return 2;
   }
   const signals = watchSignals(systemClock);
-  const profileFolder = options.profile ? mkdtempSync(join(tmpdir(), 'syncline-profiles-')) : null;
   if (!options.json) say(tableHead());
   let failed = false;
   for (const scenario of scenarios) {
     if (signals.signal.aborted) break;
     if (names.length > 0 && !names.includes(scenario.name)) continue;
-    failed = !(await runOne(scenario, signals.signal, profileFolder)) || failed;
+    failed = !(await runOne(scenario, signals.signal)) || failed;
   }
   signals.close();
-  if (profileFolder !== null) process.stderr.write(`profiles: ${profileFolder}\n`);
   return failed || signals.signal.aborted ? 1 : 0;
 }
 
 /** True when it ran and nothing was missed; small sizes miss nothing, because they prove no rate. */
-async function runOne(scenario: Scenario, signal: AbortSignal, profileFolder: string | null): Promise<boolean> {
+async function runOne(scenario: Scenario, signal: AbortSignal): Promise<boolean> {
   const tell = (line: string) => process.stderr.write(`${scenario.name}: ${line}\n`);
   const calibration = calibrate();
+  const profiles = options.profile ? openProfiles() : null;
   try {
-    const results = await scenario.run({ quick: options.quick, rig: { signal, say: tell, profileFolder } });
+    const results = await scenario.run({ quick: options.quick, rig: { signal, say: tell, profiles } });
     for (const result of results) say(options.json ? jsonLine(result, calibration) : tableRow(result, calibration));
+    if (profiles !== null) tell(`profiles in ${profiles.folder}\n${summariseProfiles(profiles.folder, profiles.roleOfPid)}`);
     return options.quick || !results.some(isMissed);
   } catch (error) {
     tell(signal.aborted ? 'stopped' : `failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return false;
   }
+}
+
+function openProfiles(): Profiles {
+  return { folder: mkdtempSync(join(tmpdir(), 'syncline-profiles-')), roleOfPid: new Map() };
 }
 
 function say(text: string): 0 {

@@ -23,6 +23,8 @@ const answers = new Map<string, number>();
 let next = 0;
 
 process.on('disconnect', () => process.exit(1));
+// It tells of the parent's death, and is no reason to stay.
+process.channel?.unref();
 const began = performance.now();
 await Promise.all(Array.from({ length: concurrency }, work));
 const seconds = (performance.now() - began) / 1_000;

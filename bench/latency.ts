@@ -83,7 +83,8 @@ export const memoryIdle: Scenario = {
 };
 
 async function prefilled(rig: Rig, context: ScenarioContext): Promise<{ sender: Sender; course: Course }> {
-  const course = new Course(context.quick ? 1_000 : 10_000);
+  // More entities than a batch has records: each change has its own golden version on the resolved topic.
+  const course = new Course(context.quick ? 10_000 : 100_000);
   const sender = await Sender.open(rig);
   await runPreloaded(rig, sender, course.entities, course.changes(course.entities));
   await rig.stopRoles();

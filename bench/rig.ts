@@ -19,10 +19,16 @@ export interface RigOptions {
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
   /** Where the roles leave CPU profiles when they end; null for none. */
-  readonly profileFolder: string | null;
+  readonly profiles: Profiles | null;
   readonly configText?: string;
   readonly apiPort?: number;
   readonly postgresParameters?: Readonly<Record<string, string>>;
+}
+
+export interface Profiles {
+  readonly folder: string;
+  /** Filled in as roles start: profiles are named by process. */
+  readonly roleOfPid: Map<number, string>;
 }
 
 export interface RoleProcess {
@@ -43,6 +49,7 @@ export class Rig {
   readonly #stack: RunningStack;
   readonly #folder: string;
   readonly #roleEnvironment: Readonly<Record<string, string>>;
+  readonly #profiles: Profiles | null;
   #supervisor: Supervisor | undefined;
   #roles: RoleProcess[] = [];
 
@@ -52,6 +59,7 @@ export class Rig {
     this.#stack = stack;
     this.#folder = folder;
     this.#roleEnvironment = environment;
+    this.#profiles = options.profiles;
     this.kafka = { brokers: [stack.addresses.kafka!], clientId: 'bench' };
     this.pool = createPool({ url: stack.addresses.postgres!, connectionsMax: 4, applicationName: 'bench' });
     this.log = createKafkaLog({ ...this.kafka, compression: 'lz4' });
@@ -107,6 +115,7 @@ export class Rig {
         [since],
       );
       this.#roles = found.rows;
+      for (const { pid, role } of found.rows) this.#profiles?.roleOfPid.set(pid, role);
       if (roles.every((role) => found.rows.some((row) => row.role === role))) return;
       await sleep(pollMs, undefined, { signal: this.signal });
     }
@@ -142,15 +151,15 @@ export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promis
 }
 
 function environmentOf(options: RigOptions, folder: string, configFile: string, stack: RunningStack): Record<string, string> {
-  const { profileFolder, apiPort = 0 } = options;
+  const { profiles, apiPort = 0 } = options;
   return {
     SYNCLINE_CONFIG: configFile,
     SYNCLINE_LOGGING: join(projectFolder, 'config', 'logging.yml'),
     SYNCLINE_DATA_DIR: join(folder, 'data'),
     SYNCLINE_API_PORT: String(apiPort),
     [embeddedAddressesVariable]: JSON.stringify(stack.addresses),
-    ...(profileFolder === null
+    ...(profiles === null
       ? {}
-      : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder} --cpu-prof-name=role.\${pid}.cpuprofile` }),
+      : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles.folder} --cpu-prof-name=role.\${pid}.cpuprofile` }),
   };
 }

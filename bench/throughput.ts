@@ -12,6 +12,7 @@ const unchangedPerSecondWanted = 70_000;
 const millionRatioWanted = 0.8;
 const slopeMBPer100kMax = 5;
 const rssMBMax = 800;
+const cores = 2;
 
 export const allChange: Scenario = {
   name: 'all-change',
@@ -143,9 +144,11 @@ function throughputResult(scenario: string, measured: Measurement, wanted: numbe
 
 function costNotes(measured: Measurement): Record<string, number | string> {
   const cpu = Object.entries(measured.cpuPer100k).map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`);
+  const total = Object.values(measured.cpuPer100k).reduce((sum, seconds) => sum + seconds, 0);
   return {
     seconds: round(measured.seconds, 1),
     'CPU s/100k': cpu.join(', '),
+    'by CPU, two idle cores give/s': Math.round((cores * 1e5) / total),
     'cores busy for others': round(measured.strangersCores, 2),
   };
 }

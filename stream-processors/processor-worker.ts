@@ -85,7 +85,7 @@ export class ProcessorWorker implements PartitionWorker {
     const normalised = batch.records.map((record) => normalise(plan, batch.partition, rawCodec, record, nowMs));
     const records = await identify(plan, batch.partition, normalised, this.#deps.identityStore, nowMs);
     const cached = await this.#cachedStates(held, records);
-    const confirmed = await this.#confirm(plan, records, cached);
+    const confirmed = await this.#confirm(line, batch, records, cached);
     const verdicts = diff({ plan, records, cached, announced: held.announced, confirmed });
 
     // Invariant 2: produced and acknowledged, then the states, then the offsets. Any other order loses a change in a crash.
@@ -150,18 +150,21 @@ export class ProcessorWorker implements PartitionWorker {
   }
 
   async #confirm(
-    plan: EntityPlan,
+    line: ProcessorLine,
+    batch: LogBatch,
     records: readonly IdentifiedRecord[],
     cached: ReadonlyMap<string, CacheEntry>,
   ): Promise<ReadonlySet<string>> {
+    const { plan, canonicalPartitions } = line;
     const candidates = unsettledMatches(plan, records, cached);
     if (candidates.length === 0) return new Set();
-    const stored = await this.#deps.ledger.storedPositions(
-      plan.sourceType,
-      candidates.map((candidate) => candidate.entityId),
-    );
-    const keys = candidates.map((candidate) => candidate.event.key);
-    return new Set(keys.filter((key, index) => stored[index] === cached.get(key)?.position));
+    const claims = candidates.map(({ entityId, event }) => {
+      const { position, offset } = cached.get(event.key)!;
+      const canonical = { topic: plan.canonicalTopic, partition: partitionOf(entityId, canonicalPartitions) };
+      return { entityId, canonical, position, offset };
+    });
+    const proved = await this.#deps.ledger.proves(batch, plan.sourceType, claims);
+    return new Set(candidates.filter((_, index) => proved[index]).map((candidate) => candidate.event.key));
   }
 
   async #send(messages: readonly OutgoingRecord[]): Promise<void> {

@@ -1,6 +1,5 @@
 import { Consumer, type KafkaRecord, NetworkError, type RecordsBatch } from '@platformatic/kafka';
 import type { LogBatch, LogRecord, PartitionRef } from '../../core/ports/event-log.ts';
-import type { LogReader } from '../../core/ports/log-reader.ts';
 import { unavailable } from './admin.ts';
 import type { KafkaConnection } from './kafkajs-client.ts';
 import { type LogEnds, logEnds } from './offsets.ts';
@@ -46,36 +45,10 @@ export async function* readTopic(
       yield* readPartition(consumer, ends, Math.max(ends.start, fromOffsets?.get(ends.partition) ?? 0));
     }
   } catch (error) {
-    throw ofTheWorld(connection, error);
+    throw error instanceof Error && NetworkError.isRetryable(error) ? unavailable(connection, error) : error;
   } finally {
     await consumer.close(true);
   }
-}
-
-export function createLogReader(connection: KafkaConnection): LogReader {
-  return {
-    async recordAt(ref, offset) {
-      const all = await logEnds(connection, [ref.topic]);
-      const ends = all.find(({ partition }) => partition === ref.partition);
-      if (ends === undefined || offset < ends.start || offset >= ends.end) return null;
-      const consumer = openConsumer(connection);
-      try {
-        for await (const { records } of readPartition(consumer, { ...ends, end: offset + 1 }, offset)) {
-          const found = records.find((record) => record.offset === offset);
-          if (found !== undefined) return found;
-        }
-        return null;
-      } catch (error) {
-        throw ofTheWorld(connection, error);
-      } finally {
-        await consumer.close(true);
-      }
-    },
-  };
-}
-
-function ofTheWorld(connection: KafkaConnection, error: unknown): unknown {
-  return error instanceof Error && NetworkError.isRetryable(error) ? unavailable(connection, error) : error;
 }
 
 type FetchingConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;

@@ -5,7 +5,8 @@ import { acquireTestStack, type TestStack } from '../../stack/test-stack.ts';
 import { withAdmin } from './admin.ts';
 import { createKafkaLog, type KafkaLog } from './kafka-log.ts';
 import { type KafkaConnection, kafkaClient } from './kafkajs-client.ts';
-import { createLogReader, readTopic } from './reader.ts';
+import { createLogReader } from './log-reader.ts';
+import { readTopic } from './reader.ts';
 import { ensureTopics } from './topics.ts';
 
 describe('a subscription on Kafka', () => {

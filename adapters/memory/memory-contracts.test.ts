@@ -26,7 +26,7 @@ describeStateCache('the memory cache', async () => {
 describeStageLedger('the memory ledger', async () => {
   const rows = new LedgerRows();
   return {
-    ledger: new MemoryStageLedger(rows, () => null),
+    ledger: new MemoryStageLedger(rows, () => false),
     counts: async (ref) => {
       const { forwarded, stopped } = rows.countsOf(ref);
       return { forwarded, stopped: Object.fromEntries(stopped) };

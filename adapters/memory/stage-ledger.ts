@@ -1,8 +1,6 @@
-import type { EntityId } from '../../core/change-event.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
-import type { ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
-import type { Position } from '../../core/position.ts';
+import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
 import { atOnce, type Pace, partitionName } from './pace.ts';
 
 interface Progress {
@@ -16,7 +14,8 @@ interface Progress {
   readonly stopped: Map<Outcome, number>;
 }
 
-export type StoredPosition = (sourceType: string, entityId: EntityId) => Position | null;
+/** What the tables prove of an entry at this moment. */
+export type Proof = (origin: PartitionRef, sourceType: string, claim: EntryClaim) => boolean;
 
 /** The rows of PostgreSQL, shared by every process. */
 export class LedgerRows {
@@ -43,12 +42,12 @@ export class LedgerRows {
 
 export class MemoryStageLedger implements StageLedger {
   readonly #rows: LedgerRows;
-  readonly #storedPosition: StoredPosition;
+  readonly #proof: Proof;
   readonly #pace: Pace;
 
-  constructor(rows: LedgerRows, storedPosition: StoredPosition, pace: Pace = atOnce) {
+  constructor(rows: LedgerRows, proof: Proof, pace: Pace = atOnce) {
     this.#rows = rows;
-    this.#storedPosition = storedPosition;
+    this.#proof = proof;
     this.#pace = pace;
   }
 
@@ -81,8 +80,8 @@ export class MemoryStageLedger implements StageLedger {
     );
   }
 
-  storedPositions(sourceType: string, entityIds: readonly EntityId[]): Promise<readonly (Position | null)[]> {
-    return this.#pace('ledger.storedPositions', () => entityIds.map((entityId) => this.#storedPosition(sourceType, entityId)));
+  proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]): Promise<readonly boolean[]> {
+    return this.#pace('ledger.proves', () => claims.map((claim) => this.#proof(origin, sourceType, claim)));
   }
 
   settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null> {

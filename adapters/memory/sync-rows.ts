@@ -1,5 +1,6 @@
 import type { EntityId, EventId } from '../../core/change-event.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
+import type { EntryClaim } from '../../core/ports/stage-ledger.ts';
 import type {
   BatchEffects,
   ConflictRow,
@@ -43,6 +44,12 @@ export class SyncRows {
 
   stateOf(entityId: EntityId, sourceType: string): StateRow | undefined {
     return this.#states.get(entityId)?.get(sourceType);
+  }
+
+  /** What the ledger asks: see `StageLedger.proves`. */
+  proves(origin: PartitionRef, sourceType: string, claim: EntryClaim): boolean {
+    const settled = this.progressOf(claim.canonical).settledThrough[partitionName(origin)] ?? -1;
+    return this.stateOf(claim.entityId, sourceType)?.position === claim.position && settled >= claim.offset;
   }
 
   states(): readonly StateRow[] {

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { EntityId } from '../../core/change-event.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
-import type { ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
-import type { Position } from '../../core/position.ts';
+import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
 import { unavailable } from './pool.ts';
 
 interface ProgressRow {
@@ -61,14 +59,26 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
       return row ? leaseOf(lease, row) : null;
     },
 
-    async storedPositions(sourceType: string, entityIds: readonly EntityId[]) {
-      const found = await rows<{ entity_id: EntityId; position: Position | null }>(
-        'ledger-positions',
-        'SELECT entity_id, position FROM sync_state WHERE source_type = $1 AND entity_id = ANY($2)',
-        [sourceType, entityIds],
+    async proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]) {
+      const proved = await rows<{ n: number }>(
+        'ledger-proves',
+        `SELECT c.n FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[])
+           WITH ORDINALITY AS c(entity_id, position, raw_offset, topic, partition, n)
+         JOIN sync_state s ON s.entity_id = c.entity_id AND s.source_type = $6 AND s.position = c.position
+         JOIN sync_progress p ON p.topic = c.topic AND p.partition = c.partition
+           AND (p.settled_through ->> $7)::bigint >= c.raw_offset`,
+        [
+          claims.map((claim) => claim.entityId),
+          claims.map((claim) => claim.position),
+          claims.map((claim) => claim.offset),
+          claims.map((claim) => claim.canonical.topic),
+          claims.map((claim) => claim.canonical.partition),
+          sourceType,
+          `${origin.topic}/${origin.partition}`,
+        ],
       );
-      const byEntity = new Map(found.map((row) => [row.entity_id, row.position]));
-      return entityIds.map((entityId) => byEntity.get(entityId) ?? null);
+      const numbers = new Set(proved.map((row) => row.n));
+      return claims.map((_, index) => numbers.has(index + 1));
     },
 
     async settle(lease: ProcessorLease, through: number, outcome: RangeOutcome) {

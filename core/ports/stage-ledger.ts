@@ -28,6 +28,14 @@ export interface RangeOutcome {
   readonly stopped: Readonly<Partial<Record<Outcome, number>>>;
 }
 
+/** What a cache entry claims: that the change at this raw offset, with this position, is the newest of its entity. */
+export interface EntryClaim {
+  readonly entityId: EntityId;
+  readonly canonical: PartitionRef;
+  readonly position: Position;
+  readonly offset: number;
+}
+
 export interface StageLedger {
   /** Takes the partition over from whoever had it. The era is kept only under the same configuration. */
   acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease>;
@@ -39,10 +47,10 @@ export interface StageLedger {
    */
   claim(lease: ProcessorLease, through: number, stopped: readonly number[]): Promise<ProcessorLease | null>;
   /**
-   * The position `sync_state` holds for each entity from this source, null where it has none. Equal to a cache
-   * entry's own position it proves the entry: everything sent on before it has arrived, and nothing was newer.
+   * For each claim whether the tables prove it, all seen at one moment: `sync_state` holds that very position for the
+   * entity and source, and the canonical partition is settled through that raw offset, so nothing older is on its way.
    */
-  storedPositions(sourceType: string, entityIds: readonly EntityId[]): Promise<readonly (Position | null)[]>;
+  proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]): Promise<readonly boolean[]>;
   /** Counts [lease.nextOffset, through) once and for all. Null when the lease is lost. */
   settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null>;
 }

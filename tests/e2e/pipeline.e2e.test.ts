@@ -177,7 +177,7 @@ describe('bad input over HTTP', () => {
     ['a list where a record is wanted', '/users', '[[1]]', 400, /object/],
     ['an unknown field where none is allowed', '/events/products', '{"sku": "S", "title": "T", "tile": 1}', 400, /tile/],
     ['a body over 10 MB', '/events/notes', megabytes(11), 413, /./],
-    ['a body of 10 MB in one record', '/events/notes', megabytes(9.9), 413, /./],
+    ['a body of 10 MB in one record', '/events/notes', megabytes(9.9), 400, /bytes/],
     ['U+0000', '/events/notes', '{"id": "n", "text": "a\\u0000b"}', 400, /U\+0000/],
     ['half of a surrogate pair', '/events/notes', '{"id": "n", "text": "\\ud800"}', 400, /surrogate/],
     ['half of a surrogate pair in the name of a field', '/events/notes', '{"id": "n", "\\udfff": 1}', 400, /surrogate/],
@@ -307,13 +307,15 @@ describe('records PostgreSQL itself refuses', () => {
 
   it('leave no trace in the filter: an equal change that follows at once is applied', async () => {
     const [kind, key] = ['notes', 'twice'];
-    for (const state of ['a', 'b', 'a', 'b', 'a']) await write(kind, rawChange(kind, key, Date.now(), { id: key, state }));
-    await installation.rest();
-    const at = Date.now() + 1_000;
+    // The second of them is stopped by the filter, which then knows this key for certain.
+    for (const order of [1, 2, 3]) {
+      await write(kind, rawChange(kind, key, order, { id: key, state: 'a' }));
+      await installation.rest();
+    }
     await write(
       kind,
-      rawChange(kind, key, at, { id: key, state: 'c' }, { correlationId: 'c'.repeat(200) }),
-      rawChange(kind, key, at + 1, { id: key, state: 'c' }),
+      rawChange(kind, key, 4, { id: key, state: 'c' }, { correlationId: 'c'.repeat(200) }),
+      rawChange(kind, key, 5, { id: key, state: 'c' }),
     );
     await installation.rest();
     expect((await goldenOf(`notes:${key}`)).data).toMatchObject({ state: 'c' });

@@ -52,7 +52,11 @@ function sourcesIn(folder: string): string[] {
 
 function patched(text: string, patch: { readonly text: string; readonly instead: string }): string {
   const occurrences = text.split(patch.text).length - 1;
-  assert.strictEqual(occurrences, 1, `this text occurs ${occurrences} times, the mutation does not fit the code any more:\n${patch.text}`);
+  assert.strictEqual(
+    occurrences,
+    1,
+    `this text occurs ${occurrences} times, the mutation does not fit the code any more:\n${patch.text}`,
+  );
   return text.replace(patch.text, () => patch.instead);
 }
 

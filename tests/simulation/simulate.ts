@@ -83,7 +83,13 @@ function isAtRest(world: World): boolean {
 
 function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: string) => void): World {
   const narrow = theme !== 'everything';
-  const manner = random.pick<SourceManner>(['in order', 'in order', 'late repeats', 'late repeats', narrow ? 'in order' : 'any order']);
+  const manner = random.pick<SourceManner>([
+    'in order',
+    'in order',
+    'late repeats',
+    'late repeats',
+    narrow ? 'in order' : 'any order',
+  ]);
   const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, narrow ? random.between(1, 2) : random.between(1, 4));
   const values = ['A', 'B', 'C'].slice(0, random.between(2, 3));
   const refusals = manner !== 'late repeats' && random.chance(narrow ? 0.1 : 0.4);

@@ -73,7 +73,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   return new stages.ProcessorWorker({
     lines: new Map(lines),
     producers: Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace)),
-    ledger: new Ledger(world.ledgerRows, (type, entityId) => world.syncRows.stateOf(entityId, type)?.position ?? null, pace),
+    ledger: new Ledger(world.ledgerRows, (origin, type, claim) => world.syncRows.proves(origin, type, claim), pace),
     cache: new Cache(world.cacheServer, pace),
     identityStore: new MemoryIdentityStore(bindings, pace),
     clock: clockOf(world, process),

@@ -136,7 +136,7 @@ export class World {
   /** A process stands still before its next step, loses what it has, and goes on later as if nothing had happened. */
   makeZombie(actor: Actor): boolean {
     for (const role of this.#roles) {
-      const slot = role.processes.findIndex((process) => process === actor);
+      const slot = role.processes.indexOf(actor as SimulatedProcess);
       if (slot < 0) continue;
       this.#pause(role.processes[slot]!);
       for (const owner of role.owners.values()) if (owner.slot === slot) this.#move(role, owner);
@@ -163,7 +163,8 @@ export class World {
     if (disturbance === 'flushed') this.cacheServer.flush();
     if (disturbance === 'restarted') this.cacheServer.restart();
     if (disturbance === 'saved') this.#snapshots.push(this.cacheServer.snapshot());
-    if (disturbance === 'set back' && this.#snapshots.length > 0) this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-2)));
+    if (disturbance === 'set back' && this.#snapshots.length > 0)
+      this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-2)));
   }
 
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */
