@@ -64,7 +64,7 @@ export function createTelemetry({ metrics, logger, clock = { nowMs: Date.now } }
     },
     partitionAcquired({ stage, topic, partition, token, nextOffset }) {
       countOwned(stage, (partitions) => partitions.add(`${topic}/${partition}`));
-      logger.info('partition taken over', { stage, topic, partition, token, nextOffset });
+      logger.info('partition taken over', { stage, topic, partition, lease: token, nextOffset });
     },
     partitionLost({ stage, topic, partition }) {
       countOwned(stage, (partitions) => partitions.delete(`${topic}/${partition}`));

@@ -30,8 +30,8 @@ export interface DiffInput {
 }
 
 /**
- * Stops what is certainly unchanged, and nothing else. Certain means: the cached state is the newest this key ever
- * had (`settled`), it was left by an earlier raw record, the record is newer than it and equal to it.
+ * Stops what is certainly unchanged, and nothing else. Certain means: the cached state is stored and the newest of its
+ * key (`settled`), it was left by an earlier raw record, the record is newer than it and equal to it.
  */
 export function diff({ plan, records, cached, announced, confirmed }: DiffInput): DiffVerdicts {
   const forward: IdentifiedChange[] = [];
@@ -69,7 +69,7 @@ export function diff({ plan, records, cached, announced, confirmed }: DiffInput)
     }
     forward.push(record);
     // A late older record does not replace what is newest.
-    if (plan.ordered && (before === undefined || newer)) latest.set(key, entryOf(record, settled));
+    if (plan.ordered && (before === undefined || newer)) latest.set(key, entryOf(record));
   }
   return { forward, unchanged, writes: [...latest.values()], hits, misses };
 }
@@ -98,13 +98,14 @@ function isEqual(plan: EntityPlan, before: CacheEntry, record: IdentifiedChange)
   return before.fingerprint !== '' && plan.comparison.same(before.fingerprint, record.fingerprint);
 }
 
-function entryOf(record: IdentifiedChange, settled: boolean): CacheWrite {
+/** What is only sent on may still be refused downstream: the tables have to prove it first. */
+function entryOf(record: IdentifiedChange): CacheWrite {
   return {
     key: record.event.key,
     fingerprint: record.fingerprint,
     offset: record.record.offset,
     position: record.event.position,
-    settled,
+    settled: false,
   };
 }
 

@@ -23,8 +23,10 @@ export function createPool(options: PoolOptions): pg.Pool {
     keepAlive: true,
     types: { getTypeParser: (oid, format) => (oid === int8Oid ? Number : pg.types.getTypeParser(oid, format)) as never },
   });
-  // An idle connection that breaks is replaced at the next use; without a listener it would stop the process.
+  // A connection that breaks is replaced at the next use, and the query on it rejects by itself; without listeners,
+  // on the pool for idle ones and on the clients for those in use, it would stop the process.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

@@ -29,8 +29,8 @@ export interface CacheEntry {
   /** The source position of that change; an older one coming late must not replace the entry. */
   readonly position: Position;
   /**
-   * True when the position is known to be the highest this key ever had. An entry planted by a miss does not know
-   * what was before it: until the tables confirm it, an equal record is sent on.
+   * True when the tables proved that this state is stored and nothing older is on its way. Until then an equal record
+   * is sent on: what was before a miss is not known, and what was sent on may be refused.
    */
   readonly settled: boolean;
 }

@@ -11,7 +11,7 @@ import { findFaults } from './checker.ts';
 import { type Load, type LoadOptions, startLoad } from './load.ts';
 import { type RoleName, type RolePool, type RoleSeat, startRoles } from './role-pool.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
-import { endsOf, topicsOf } from './topics.ts';
+import { endsOf, readAll, topicsOf, topicsWith } from './topics.ts';
 
 const run = promisify(execFile);
 const entry = fileURLToPath(new URL('../../bin/syncline.ts', import.meta.url));
@@ -165,8 +165,10 @@ async function waitForRest(installation: Installation, timeoutMs: number): Promi
 
 /** What is still open. A rejected record makes another one on its raw topic, so the ends must stand still too. */
 async function restState(installation: Installation): Promise<{ open: string[]; ends: string }> {
-  const topics = topicsOf(installation.prefix);
-  const ends = await endsOf(installation.kafka, [...topics.raw, ...topics.canonical]);
+  const { kafka, prefix } = installation;
+  const topics = await topicsWith(kafka, prefix);
+  const read = topics.filter((topic) => topic.startsWith(`${prefix}source.`) || topic.startsWith(`${prefix}entity.`));
+  const ends = await endsOf(kafka, read);
   const progress = await installation.query<{ id: string; next_offset: string }>(
     `SELECT topic || '/' || partition AS id, next_offset FROM processor_progress
      UNION ALL SELECT topic || '/' || partition, next_offset FROM sync_progress`,
@@ -175,13 +177,19 @@ async function restState(installation: Installation): Promise<{ open: string[]; 
   const open = [...ends]
     .filter(([id, end]) => (next.get(id) ?? 0) !== end)
     .map(([id, end]) => `${id} is read through ${next.get(id) ?? 0} of ${end}`);
-  const [left] = await installation.query<{ outbox: number; letters: number; dead: number }>(
-    `SELECT (SELECT count(*)::int FROM outbox) AS outbox, (SELECT count(*)::int FROM dead_letters) AS letters,
-       (SELECT coalesce(sum(records), 0)::int FROM raw_outcomes WHERE outcome = 'dead-lettered') AS dead`,
-  );
-  if (left!.outbox > 0) open.push(`${left!.outbox} rows wait in the outbox`);
-  if (left!.letters < left!.dead) open.push(`${left!.letters} of ${left!.dead} dead letters are recorded`);
+  const [outbox] = await installation.query<{ rows: number }>('SELECT count(*)::int AS rows FROM outbox');
+  if (outbox!.rows > 0) open.push(`${outbox!.rows} rows wait in the outbox`);
+  if (open.length === 0) open.push(...(await unrecordedLetters(installation)));
   return { open, ends: JSON.stringify([...ends]) };
+}
+
+async function unrecordedLetters({ kafka, prefix, query }: Installation): Promise<string[]> {
+  const letters = await readAll(kafka, topicsOf(prefix).deadLetters);
+  const recorded = new Set((await query<{ id: string }>('SELECT id FROM dead_letters')).map((row) => row.id));
+  const waiting = letters
+    .map((letter) => JSON.parse(String(letter.value)) as { id: string; replayOf: string | null })
+    .filter(({ id, replayOf }) => !recorded.has(replayOf ?? id));
+  return waiting.length === 0 ? [] : [`${waiting.length} dead letters are not recorded`];
 }
 
 /** `CHAOS_LOGS` names a folder that keeps what the processes wrote. */

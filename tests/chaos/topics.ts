@@ -1,5 +1,5 @@
 import { Consumer } from '@platformatic/kafka';
-import kafkajs from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 
 /** The names of one installation's topics, written down a second time. */
 export const kinds = ['products', 'users'] as const;
@@ -38,6 +38,21 @@ export function partitionId(topic: string, partition: number): string {
 }
 
 export async function endsOf(brokers: string, topics: readonly string[]): Promise<Ends> {
+  return withAdmin(brokers, async (admin) => {
+    const ends = new Map<string, number>();
+    for (const topic of topics) {
+      for (const { partition, high } of await admin.fetchTopicOffsets(topic))
+        ends.set(partitionId(topic, partition), Number(high));
+    }
+    return ends;
+  });
+}
+
+export async function topicsWith(brokers: string, prefix: string): Promise<string[]> {
+  return withAdmin(brokers, async (admin) => (await admin.listTopics()).filter((topic) => topic.startsWith(prefix)));
+}
+
+async function withAdmin<T>(brokers: string, ask: (admin: Admin) => Promise<T>): Promise<T> {
   const client = new kafkajs.Kafka({
     brokers: [brokers],
     clientId: 'chaos-ends',
@@ -48,12 +63,7 @@ export async function endsOf(brokers: string, topics: readonly string[]): Promis
   const admin = client.admin();
   try {
     await admin.connect();
-    const ends = new Map<string, number>();
-    for (const topic of topics) {
-      for (const { partition, high } of await admin.fetchTopicOffsets(topic))
-        ends.set(partitionId(topic, partition), Number(high));
-    }
-    return ends;
+    return await ask(admin);
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

@@ -320,6 +320,18 @@ describe('records PostgreSQL itself refuses', () => {
     await installation.rest();
     expect((await goldenOf(`notes:${key}`)).data).toMatchObject({ state: 'c' });
   });
+
+  it('may be of the sort the processor finds: each repetition of one is a dead letter of its own', async () => {
+    const [kind, key] = ['notes', 'unstorable'];
+    for (const order of [1, 2]) {
+      await write(kind, rawChange(kind, key, order, { id: key, state: 'a' }));
+      await installation.rest();
+    }
+    await write(kind, ...[3, 4].map((order) => rawChange(kind, key, order, { id: key, state: 'a\0' })));
+    await installation.rest();
+    const letters = await installation.query('SELECT code FROM dead_letters WHERE key = $1', [key]);
+    expect(letters).toEqual([{ code: 'record.unstorable-text' }, { code: 'record.unstorable-text' }]);
+  });
 });
 
 describe('dead letters', () => {

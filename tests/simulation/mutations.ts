@@ -16,7 +16,14 @@ function mutation(file: string, ...patches: Mutation['patches']): Mutation {
 const send = 'await this.#send([...messages, ...this.#letterMessages(letters)]);';
 const writeStates = 'await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);';
 const settle = 'await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });';
+const seek = "if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };";
+const isMarked = 'if (!this.#isMark(this.#server.markOf(ticket), ticket.token, ticket.era))';
 
+const writtenBeforeSent = mutation(
+  processor,
+  { text: send, instead: writeStates },
+  { text: `    ${writeStates}\n    const filtered`, instead: `    ${send}\n    const filtered` },
+);
 const offsetIgnored = mutation(diff, {
   text: 'return entry !== undefined && entry.offset < offset ? entry : undefined;',
   instead: 'return entry;',
@@ -25,115 +32,139 @@ const positionIgnored = mutation(diff, {
   text: 'const newer = before !== undefined && isAfter(record.event.position, before.position);',
   instead: 'const newer = before !== undefined;',
 });
-const settledIgnored = mutation(diff, {
-  text: 'const settled = before !== undefined && (before.settled || (inBatch === undefined && confirmed.has(key)));',
-  instead: 'const settled = before !== undefined;',
-});
 const announcementIgnored = mutation(processor, {
   text: 'const announced = { through: lease.claimedThrough, stopped: new Set(lease.stoppedAhead) };',
   instead: 'const announced = { through: 0, stopped: new Set<number>() };',
 });
-const writtenBeforeSent = mutation(
-  processor,
-  { text: send, instead: writeStates },
-  { text: `    ${writeStates}\n    const filtered`, instead: `    ${send}\n    const filtered` },
-);
 
-/** By the promise that is broken. Where one line of defence hides behind another, both are taken away. */
-export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
-  m1c: [positionIgnored],
-  m1d: [settledIgnored],
-  m1k: [writtenBeforeSent, settledIgnored, offsetIgnored, announcementIgnored],
-  m1l: [offsetIgnored, positionIgnored, announcementIgnored],
-  m1m: [writtenBeforeSent, offsetIgnored, positionIgnored, announcementIgnored],
-  m1n: [writtenBeforeSent, offsetIgnored, announcementIgnored],
-  'settles before it has sent': [
-    mutation(
-      processor,
-      { text: send, instead: settle },
-      { text: `    ${settle}\n    return`, instead: `    ${send}\n    return` },
-    ),
-  ],
-  'broken era not recorded': [
-    mutation(session, {
-      text: "if (this.#state.kind !== 'broken') return lease;",
-      instead: "if (this.#state.kind !== 'broken' || lease) return lease;",
-    }),
-  ],
-  'outbox left out': [
-    mutation(syncWorker, {
-      text: 'return { effects, outboxId: await transaction.write(effects) };',
-      instead:
-        'await transaction.write({ ...effects, outbox: { resolved: [], deadLetters: [], forgets: [] } });\n    return { effects, outboxId: 0 };',
-    }),
-  ],
-  'cas left out': [
-    mutation(syncStore, {
-      text: 'return progress.token === lease.token && progress.nextOffset === lease.nextOffset;',
-      instead: 'return true;',
-    }),
-  ],
-  'mark ignored on read': [
-    mutation(stateCache, {
-      text: 'if (!this.#isMark(this.#server.markOf(ticket), ticket.token, ticket.era)) return { trusted: false, entries: [] };',
-      instead: '',
-    }),
-  ],
-  'mark ignored on write': [
-    mutation(stateCache, {
-      text: 'if (!this.#isMark(this.#server.markOf(ticket), ticket.token, ticket.era)) return false;',
-      instead: '',
-    }),
-  ],
-  'server ignored': [mutation(stateCache, { text: ' && found.server === this.#server.identity', instead: '' })],
-  'token ignored': [mutation(stateCache, { text: 'found.token === token && ', instead: '' })],
-  'era ignored': [
-    mutation(
-      stateCache,
-      { text: 'found.era === era && ', instead: '' },
-      { text: 'stored?.era === ticket.era ? stored.entry : null', instead: 'stored?.entry ?? null' },
-    ),
-  ],
-  'entry era ignored': [
-    mutation(stateCache, { text: 'stored?.era === ticket.era ? stored.entry : null', instead: 'stored?.entry ?? null' }),
-  ],
-  stale: [
-    mutation(decide, {
-      text: 'if (before?.position && !isAfter(record.position, before.position)) {',
-      instead: 'if (before === null) {',
-    }),
-  ],
-  'position of unchanged not kept': [
-    mutation(decide, {
-      text: 'put(entity, { ...stateOf(record, deleted), version: same ? before.version : (before?.version ?? 0) + 1 });\n',
-      instead: 'if (!same) put(entity, { ...stateOf(record, deleted), version: (before?.version ?? 0) + 1 });\n',
-    }),
-  ],
-  'duplicates not looked up': [
-    mutation(decide, { text: "if (isKnown) return { outcome: 'duplicate', goldenMoved: false };", instead: '' }),
-  ],
-  'fetched offset p': [
-    mutation(processor, {
-      text: "if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };",
-      instead: '',
-    }),
-  ],
-  'fetched offset s': [
-    mutation(syncWorker, {
-      text: "if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };",
-      instead: '',
-    }),
-  ],
-  'resent counted': [
-    mutation(syncWorker, { text: 'if (record.origin.offset <= (through.get(id) ?? -1)) continue;', instead: '' }),
-  ],
-  drain: [mutation(syncWorker, { text: '    await publisher.drain(lease, line);\n', instead: '' })],
-  repair: [mutation(publisher, { text: 'if (!held) await this.#repair(line, published);', instead: 'assertHeld(held);' })],
-  'clear before send': [
-    mutation(publisher, {
-      text: 'await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n    await this.#clear(lease, line, [rowId], golden);',
-      instead:
-        'await this.#clear(lease, line, [rowId], golden);\n    await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);',
-    }),
-  ],
+export interface Breach {
+  readonly mutations: readonly Mutation[];
+  /** What the checker says then. */
+  readonly seenAs: RegExp;
+}
+
+const lostChange = /: last .* but stored /;
+const wrongSum = /sum is wrong/;
+const wrongLast = /the last record on the resolved topic/;
+const wrongForAll = /a consumer on the resolved topic/;
+const noRest = /does not come to rest/;
+
+/**
+ * By the promise that is broken. Where one line of defence stands behind another, so that the loss of one alone does no
+ * harm, all of them are taken away: a state written too early harms only who trusts the trace of a record it gets again.
+ */
+export const breaches: Readonly<Record<string, Breach>> = {
+  'states are cached before the changes are acknowledged, and a redelivery trusts its own trace': {
+    mutations: [writtenBeforeSent, offsetIgnored, positionIgnored, announcementIgnored],
+    seenAs: lostChange,
+  },
+  'a redelivered record is held against its own trace': {
+    mutations: [offsetIgnored, announcementIgnored],
+    seenAs: wrongSum,
+  },
+  'a late repeat takes the place of the newest state in the cache': { mutations: [positionIgnored], seenAs: lostChange },
+  'an entry planted by a miss is trusted before the tables prove it': {
+    mutations: [
+      mutation(diff, {
+        text: 'before.settled || (inBatch === undefined && confirmed.has(key))',
+        instead: 'before.settled || inBatch === undefined',
+      }),
+    ],
+    seenAs: lostChange,
+  },
+  'what an owner announced is decided anew by the next one': { mutations: [announcementIgnored], seenAs: wrongSum },
+  'offsets are settled before the changes are sent': {
+    mutations: [
+      mutation(processor, { text: send, instead: settle }, { text: `    ${settle}\n    return`, instead: `    ${send}\n    return` }),
+    ],
+    seenAs: lostChange,
+  },
+  'a miss in the cache falls back on the stored state': {
+    mutations: [
+      mutation(diff, {
+        text: '    forward.push(record);\n',
+        instead:
+          "    const stored = (globalThis as { storedChecksum?: (plan: unknown, record: unknown) => string | undefined }).storedChecksum;\n    if (before === undefined && stored?.(plan, record) === record.fingerprint && record.replayOf === undefined) {\n      unchanged.push(record.record.offset);\n      continue;\n    }\n    forward.push(record);\n",
+      }),
+    ],
+    seenAs: lostChange,
+  },
+  'the end of an era is not recorded': {
+    mutations: [
+      mutation(session, { text: "if (this.#state.kind !== 'broken') return lease;", instead: "if (this.#state.kind !== 'broken' || lease) return lease;" }),
+    ],
+    seenAs: lostChange,
+  },
+  'cached states are read whoever the server is': {
+    mutations: [mutation(stateCache, { text: `${isMarked} return { trusted: false, entries: [] };`, instead: '' })],
+    seenAs: lostChange,
+  },
+  'a zombie writes its states into the cache': {
+    mutations: [mutation(stateCache, { text: `${isMarked} return false;`, instead: '' })],
+    seenAs: lostChange,
+  },
+  'a server that was set back passes for the same server': {
+    mutations: [mutation(stateCache, { text: ' && found.server === this.#server.identity', instead: '' })],
+    seenAs: lostChange,
+  },
+  'entries outlive their era': {
+    mutations: [mutation(stateCache, { text: 'stored?.era === ticket.era ? stored.entry : null', instead: 'stored?.entry ?? null' })],
+    seenAs: lostChange,
+  },
+  'the outbox is left out': {
+    mutations: [
+      mutation(syncWorker, {
+        text: 'outboxId: await transaction.write(effects)',
+        instead: 'outboxId: (await transaction.write({ ...effects, outbox: { resolved: [], deadLetters: [], forgets: [] } })) ?? 0',
+      }),
+    ],
+    seenAs: wrongForAll,
+  },
+  'the offset moves without a compare-and-set': {
+    mutations: [
+      mutation(syncStore, {
+        text: 'return progress.token === lease.token && progress.nextOffset === lease.nextOffset;',
+        instead: 'return true;',
+      }),
+    ],
+    seenAs: wrongSum,
+  },
+  'a change that comes late takes the place of a newer one': {
+    mutations: [mutation(decide, { text: 'if (before?.position && !isAfter(record.position, before.position)) {', instead: 'if (before === null) {' })],
+    seenAs: lostChange,
+  },
+  'events are not looked up before they are counted': {
+    mutations: [mutation(decide, { text: "if (isKnown) return { outcome: 'duplicate', goldenMoved: false };", instead: '' })],
+    seenAs: noRest,
+  },
+  'the processor takes what it gets for what it asked': { mutations: [mutation(processor, { text: seek, instead: '' })], seenAs: wrongSum },
+  'the sync manager takes what it gets for what it asked': { mutations: [mutation(syncWorker, { text: seek, instead: '' })], seenAs: wrongSum },
+  'records that were sent again are counted again': {
+    mutations: [mutation(syncWorker, { text: 'if (record.origin.offset <= (through.get(id) ?? -1)) continue;', instead: '' })],
+    seenAs: wrongSum,
+  },
+  'the outbox of the owner before is not drained': {
+    mutations: [
+      mutation(syncWorker, { text: '    await publisher.drain(lease, line);\n', instead: '' }),
+      mutation(syncWorker, { text: 'await this.#deps.publisher.drain(await this.#deps.store.acquire(ref), line);', instead: '' }),
+    ],
+    seenAs: wrongForAll,
+  },
+  'the outbox is cleared before it is published': {
+    mutations: [
+      mutation(publisher, {
+        text: '      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n      await this.#clear(lease, line, [rowId], golden);\n',
+        instead: '      await this.#clear(lease, line, [rowId], golden);\n      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n',
+      }),
+    ],
+    seenAs: wrongForAll,
+  },
+  'a zombie leaves its old version last on the resolved topic': {
+    mutations: [mutation(publisher, { text: '    await this.#repair(line, published);\n', instead: '' })],
+    seenAs: wrongLast,
+  },
+  'a publication that failed is forgotten': {
+    mutations: [mutation(publisher, { text: '      this.#doubtful.set(partitionId(lease), doubtful);\n', instead: '' })],
+    seenAs: wrongLast,
+  },
 };

@@ -9,6 +9,13 @@ interface Assigned {
   position: number;
 }
 
+/** What a role runs beside the batches, where it runs anything. */
+export interface SimulatedWorker {
+  readonly worker: PartitionWorker;
+  /** Looks for what a dead process left unpublished. */
+  readonly rescue?: () => Promise<void>;
+}
+
 /** One process of a role: the real worker, fed with batches the way a consumer group member feeds it. */
 export class SimulatedProcess implements Actor {
   readonly name: string;
@@ -18,6 +25,8 @@ export class SimulatedProcess implements Actor {
   broken: unknown;
   readonly #commits: (ref: PartitionRef, offset: number) => void;
   readonly #worker: PartitionWorker;
+  readonly #rescue: (() => Promise<void>) | undefined;
+  #rescuing = false;
   readonly #log: LogStore;
   readonly #scheduler: Scheduler;
   readonly #assigned = new Map<string, Assigned>();
@@ -29,13 +38,15 @@ export class SimulatedProcess implements Actor {
     commits: (process: SimulatedProcess, ref: PartitionRef, offset: number) => void,
     log: LogStore,
     scheduler: Scheduler,
-    makeWorker: (process: SimulatedProcess) => PartitionWorker,
+    makeWorker: (process: SimulatedProcess) => SimulatedWorker,
   ) {
     this.name = name;
     this.#commits = (ref, offset) => commits(this, ref, offset);
     this.#log = log;
     this.#scheduler = scheduler;
-    this.#worker = makeWorker(this);
+    const { worker, rescue } = makeWorker(this);
+    this.#worker = worker;
+    this.#rescue = rescue;
   }
 
   assign(ref: PartitionRef, position: number): void {
@@ -66,12 +77,22 @@ export class SimulatedProcess implements Actor {
     return refs;
   }
 
+  rescue(): void {
+    if (this.#rescue === undefined || this.#rescuing) return;
+    this.#rescuing = true;
+    this.#rescue()
+      .catch((error: unknown) => this.#notice(error))
+      .finally(() => {
+        this.#rescuing = false;
+      });
+  }
+
   isBusyWith(ref: PartitionRef): boolean {
     return this.#busy.has(partitionName(ref));
   }
 
   isBusy(): boolean {
-    return this.#busy.size > 0;
+    return this.#busy.size > 0 || this.#rescuing;
   }
 
   deliver(ref: PartitionRef, random: Random): void {
@@ -91,9 +112,14 @@ export class SimulatedProcess implements Actor {
         },
         (error: unknown) => {
           this.#scheduler.say(() => `${this.name} fails on ${name}: ${String(error)}`);
-          if (!(error instanceof Error) || error.name !== 'SyncError') this.broken ??= error;
+          this.#notice(error);
         },
       )
       .finally(() => this.#busy.delete(name));
+  }
+
+  /** The world's failures are what the simulation makes; any other is ours. */
+  #notice(error: unknown): void {
+    if (!(error instanceof Error) || error.name !== 'SyncError') this.broken ??= error;
   }
 }

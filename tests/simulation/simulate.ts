@@ -69,7 +69,7 @@ async function comeToRest(world: World): Promise<boolean> {
     scheduler.step++;
     if (!goOn(world, peace, 0)) {
       await macrotask();
-      if (isAtRest(world) && !world.replayOne()) return true;
+      if (isAtRest(world) && !world.replayOne() && !world.rescueAll()) return true;
     }
     await microtasks();
   }
@@ -147,6 +147,7 @@ function makeTrouble(world: World, faults: FaultPlan): void {
   if (scheduler.hasOrphans() && random.chance(faults.orphan)) scheduler.landOrphan();
   if (random.chance(faults.tell)) world.tellOne();
   if (random.chance(0.01)) world.replayOne();
+  if (random.chance(0.01)) world.rescueOne();
 }
 
 /** One step of the world that is no fault. False when there was nothing to do. */

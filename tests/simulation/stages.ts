@@ -13,7 +13,7 @@ import type { RecordCodec } from '../../core/ports/record-codec.ts';
 import type { Telemetry } from '../../core/ports/telemetry.ts';
 import type { ProcessorLine } from '../../stream-processors/processor-worker.ts';
 import type { SyncLine } from '../../sync-manager/sync-worker.ts';
-import type { SimulatedProcess } from './process.ts';
+import type { SimulatedProcess, SimulatedWorker } from './process.ts';
 import { kind, type SourceManner } from './workload.ts';
 import { canonicalPartitions, names, resolvedPartitions, type WorkerFactory, type World } from './world.ts';
 
@@ -43,6 +43,8 @@ const telemetry: Telemetry = {
   partAvailability: silence,
 };
 
+/** A few steps: long enough for who is alive to have published. */
+const strandedAfterMs = 200;
 const bindings = new BindingRows();
 const deadLetters = { topic: names.deadLetters, partitions: 1 };
 
@@ -57,7 +59,7 @@ export interface Installation {
 
 export function workerFactory(stages: Stages, installation: Installation): WorkerFactory {
   return (role, process, world) =>
-    role === 'processor' ? processorOf(stages, installation, process, world) : syncManagerOf(stages, process, world);
+    role === 'processor' ? { worker: processorOf(stages, installation, process, world) } : syncManagerOf(stages, process, world);
 }
 
 function processorOf(stages: Stages, installation: Installation, process: SimulatedProcess, world: World): PartitionWorker {
@@ -83,7 +85,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   });
 }
 
-function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World): PartitionWorker {
+function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World): SimulatedWorker {
   const pace = world.scheduler.paceOf(process);
   const Store = stages.MemorySyncStore ?? MemorySyncStore;
   const refusalOf = (_: string, data: unknown) => world.refusalOf(data);
@@ -92,7 +94,19 @@ function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World):
   const publisher = new stages.Publisher({ store, producers, deadLetters });
   const line: SyncLine = { kind, canonicalCodec, goldenCodec, resolvedTopic: names.resolved(kind), resolvedPartitions };
   const lines = new Map([[names.canonical(kind), line]]);
-  return new stages.SyncWorker({ lines, store, publisher, resolver: autoMerge, clock: clockOf(world, process), telemetry });
+  const worker = new stages.SyncWorker({
+    lines,
+    store,
+    publisher,
+    resolver: autoMerge,
+    clock: clockOf(world, process),
+    telemetry,
+  });
+  const rescue = async () => {
+    const stranded = await store.strandedOutbox(strandedAfterMs);
+    for (const ref of [...stranded, ...publisher.doubtfulPartitions()]) await worker.rescue(ref);
+  };
+  return { worker, rescue };
 }
 
 function clockOf(world: World, process: SimulatedProcess): Clock {

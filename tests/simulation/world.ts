@@ -6,9 +6,9 @@ import { SyncRows } from '../../adapters/memory/sync-rows.ts';
 import { rawHeaders } from '../../core/change-event.ts';
 import type { DeadLetter } from '../../core/dead-letter.ts';
 import { partitionOf } from '../../core/partition.ts';
-import type { PartitionRef, PartitionWorker } from '../../core/ports/event-log.ts';
+import type { PartitionRef } from '../../core/ports/event-log.ts';
 import { topicNames } from '../../core/topics.ts';
-import { SimulatedProcess } from './process.ts';
+import { SimulatedProcess, type SimulatedWorker } from './process.ts';
 import type { Random } from './random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
 import { kind, refusedValue, type Sending, type SourcePlan } from './workload.ts';
@@ -36,7 +36,7 @@ interface LateNotice {
   readonly ref: PartitionRef;
 }
 
-export type WorkerFactory = (role: 'processor' | 'sync-manager', process: SimulatedProcess, world: World) => PartitionWorker;
+export type WorkerFactory = (role: 'processor' | 'sync-manager', process: SimulatedProcess, world: World) => SimulatedWorker;
 
 const processesPerRole = 2;
 
@@ -60,6 +60,7 @@ export class World {
   readonly #notices: LateNotice[] = [];
   readonly #replayed = new Set<string>();
   readonly #tooLate = new Set<string>();
+  #rescuedAtRest = false;
   #restarts = 0;
 
   constructor(random: Random, sources: readonly SourcePlan[], makeWorker: WorkerFactory, trace?: (line: string) => void) {
@@ -151,6 +152,20 @@ export class World {
 
   tellOne(): void {
     if (this.#notices.length > 0) this.#tell(this.#notices.splice(this.random.below(this.#notices.length), 1)[0]!);
+  }
+
+  rescueOne(): void {
+    const process = this.random.pick(this.processes());
+    if (process.pausedUntilStep <= this.scheduler.step) process.rescue();
+  }
+
+  /** Everyone looks once more. False when nothing is left to be found. */
+  rescueAll(): boolean {
+    const left = this.log.partitionsOf(names.canonical(kind)).some((ref) => this.syncRows.outboxOf(ref).length > 0);
+    if (!left && this.#rescuedAtRest) return false;
+    this.#rescuedAtRest = true;
+    for (const process of this.processes()) process.rescue();
+    return true;
   }
 
   pauseOne(): void {
