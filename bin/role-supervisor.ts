@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RoleName } from './roles/role.ts';
 
-const entry = fileURLToPath(new URL('./syncline.ts', import.meta.url));
+export const entry = fileURLToPath(new URL('./syncline.ts', import.meta.url));
 const restartDelayMs = 200;
 const restartDelayMsMax = 5_000;
 /** A role that lived this long starts its delays anew when it dies. */

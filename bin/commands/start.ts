@@ -1,20 +1,17 @@
+import { fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { createApiKeyStore } from '../../adapters/postgres/api-key-store.ts';
-import { createPool } from '../../adapters/postgres/pool.ts';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { loadConfig } from '../../adapters/process/config-file.ts';
 import { watchSignals } from '../../adapters/process/signals.ts';
-import { ensureFirstAdminKey } from '../../api/first-admin-key.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { SyncError } from '../../core/errors.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { embeddedAddressesVariable, embeddedParts, resolveAddresses } from '../addresses.ts';
 import { type ConfigFiles, configFiles } from '../config-files.ts';
-import { prepareInstallation } from '../installation.ts';
-import { superviseRoles } from '../role-supervisor.ts';
+import { entry, superviseRoles } from '../role-supervisor.ts';
 import { type RoleName, roleNames } from '../roles/role.ts';
 import { type RuntimeFile, removeRuntimeFile, writeRuntimeFile } from '../runtime-file.ts';
 
@@ -53,10 +50,9 @@ async function start(options: StartOptions): Promise<void> {
   const stack = await startEmbedded(config, dataFolder, options, signals.signal);
   try {
     const addresses = resolveAddresses(config, stack?.addresses ?? {});
-    await prepareInstallation(config, addresses, say);
-    const port = await freeApiPort(config, options);
     const keyFile = join(dataFolder, 'admin.key');
-    await provideAdminKey(addresses.postgres, keyFile);
+    await prepareInChild(roleEnvironment(files, dataFolder, 0, stack), keyFile);
+    const port = await freeApiPort(config, options);
     const api = `http://${config.api.host.includes(':') ? `[${config.api.host}]` : config.api.host}:${port}`;
     const supervisor = superviseRoles({
       roles: rolesToRun(config, options),
@@ -90,16 +86,11 @@ async function start(options: StartOptions): Promise<void> {
   say('stopped');
 }
 
-/** The first key is shown once; after that it is in the file only. */
-async function provideAdminKey(postgres: string, keyFile: string): Promise<void> {
-  const pool = createPool({ url: postgres, connectionsMax: 1, applicationName: 'syncline-init' });
-  try {
-    const first = await ensureFirstAdminKey(createApiKeyStore(pool), keyFile);
-    if (first.kind === 'created') say(`first admin key (shown once, kept in ${first.file}): ${first.key}`);
-    if (first.kind === 'elsewhere') say(first.message);
-  } finally {
-    await pool.end();
-  }
+/** Tables, topics and the first key need clients that this process, which stays, would carry for ever. */
+async function prepareInChild(env: Readonly<Record<string, string>>, keyFile: string): Promise<void> {
+  const child = fork(entry, ['init-db', '--first-admin-key', keyFile], { env: { ...process.env, ...env } });
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  if (code !== 0) throw new SyncError('stack.start-failed', 'tables and topics could not be prepared: the reason stands above');
 }
 
 async function startEmbedded(

@@ -9,6 +9,7 @@ import { World } from './world.ts';
 export interface SimulationOptions {
   readonly stages: Stages;
   readonly seed: number;
+  readonly prepare?: ((world: World) => void) | undefined;
   readonly trace?: (line: string) => void;
   /** The run stops making trouble after so many steps. */
   readonly faultStepsMax?: number;
@@ -36,10 +37,17 @@ interface FaultPlan {
 const restStepsMax = 20_000;
 
 /** One seed, one history: from the first change to rest, then the check. */
-export async function simulate({ stages, seed, trace, faultStepsMax = 2_500 }: SimulationOptions): Promise<SimulationResult> {
+export async function simulate({
+  stages,
+  seed,
+  prepare,
+  trace,
+  faultStepsMax = 2_500,
+}: SimulationOptions): Promise<SimulationResult> {
   const random = new Random(seed);
   const theme = random.pick(themes);
   const world = worldOf(random, theme, stages, trace);
+  prepare?.(world);
   const { scheduler } = world;
   const faults = faultPlanOf(random, theme);
   // A source that seldom sends leaves the stages alone with what they hold.

@@ -1,0 +1,136 @@
+import { rmSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, expect, it } from 'vitest';
+import { makeTestDirectory } from '../../stack/test-stack.ts';
+import { command, hasRuntimeFile, type StartedSyncline, startSyncline, survivorsOf } from './started-syncline.ts';
+
+const testMsMax = 240_000;
+const patienceMs = 30_000;
+const folders: string[] = [];
+const started: StartedSyncline[] = [];
+
+async function start(folder: string): Promise<StartedSyncline> {
+  const syncline = await startSyncline(folder);
+  started.push(syncline);
+  return syncline;
+}
+
+function newFolder(): string {
+  const folder = makeTestDirectory();
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(async () => {
+  for (const syncline of started) syncline.signal('SIGKILL');
+  await Promise.all(started.map((syncline) => syncline.ended));
+  await sleep(1_000);
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+interface States {
+  readonly data: readonly { readonly entityId: string; readonly sourceType: string; readonly version: number }[];
+}
+
+async function statesOf(syncline: StartedSyncline, query: string): Promise<States['data']> {
+  const { status, body } = await syncline.get(`/api/sync-state?${query}`);
+  expect(status).toBe(200);
+  const page = body as { data?: States['data']; items?: States['data'] };
+  return page.data ?? page.items ?? [];
+}
+
+async function postUser(syncline: StartedSyncline, email: string): Promise<void> {
+  const response = await fetch(`${syncline.runtime.api}/users`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'Ada', email }),
+  });
+  expect(response.status).toBe(200);
+  const untilMs = Date.now() + patienceMs;
+  while ((await statesOf(syncline, `entity_id=${encodeURIComponent(`users:${email}`)}`)).length < 2) {
+    if (Date.now() > untilMs) throw new Error(`${email} never came to the tables`);
+    await sleep(100);
+  }
+}
+
+it(
+  'comes up with its demo, tells where everything is, ends at Ctrl-C with all it started, and finds its data again',
+  async () => {
+    const folder = newFolder();
+    const first = await start(folder);
+    expect((await fetch(`${first.runtime.api}/ready`)).status).toBe(200);
+    expect(statSync(first.runtime.keyFile).mode & 0o777).toBe(0o600);
+
+    const untilMs = Date.now() + patienceMs;
+    while ((await statesOf(first, 'source=GOLDEN&limit=3')).length < 3 && Date.now() < untilMs) await sleep(200);
+    expect((await statesOf(first, 'source=GOLDEN&limit=3')).length, 'demo records in sync_state').toBe(3);
+    await postUser(first, 'kept@example.com');
+
+    const status = JSON.parse(await command('status', '--json', '--data-dir', folder));
+    const { api, kafka, postgres, redis } = first.runtime;
+    expect(status).toMatchObject({ ready: true, addresses: { api, kafka, postgres, redis }, keyFile: first.runtime.keyFile });
+    expect(new Set(status.roles.map(({ role }: { role: string }) => role))).toEqual(
+      new Set(['processor', 'sync-manager', 'api', 'demo']),
+    );
+    expect(status.accounting).toMatchObject({ balanced: true });
+    expect(status.lag).toEqual({ processor: expect.any(Number), syncManager: expect.any(Number) });
+
+    const family = first.family();
+    expect(family.length, 'four roles and three services').toBeGreaterThanOrEqual(7);
+    first.signal('SIGINT');
+    expect(await first.ended).toBe(0);
+    expect(await survivorsOf(family)).toEqual([]);
+    expect(hasRuntimeFile(folder)).toBe(false);
+
+    const second = await start(folder);
+    const kept = await statesOf(second, `entity_id=${encodeURIComponent('users:kept@example.com')}`);
+    expect(kept.map((row) => row.sourceType).sort()).toEqual(['GOLDEN', 'SHOP']);
+    expect(second.adminKey).toBe(first.adminKey);
+    second.signal('SIGTERM');
+    expect(await second.ended).toBe(0);
+  },
+  testMsMax,
+);
+
+it(
+  'runs twice side by side, each with its own data, and the end of one does not touch the other',
+  async () => {
+    const [left, right] = await Promise.all([start(newFolder()), start(newFolder())]);
+    await Promise.all([postUser(left, 'left@example.com'), postUser(right, 'right@example.com')]);
+    const { api, kafka, postgres, redis } = left.runtime;
+    for (const [part, address] of Object.entries({ api, kafka, postgres, redis })) {
+      expect(right.runtime[part as 'api'], part).not.toBe(address);
+    }
+    expect(await statesOf(left, `entity_id=${encodeURIComponent('users:right@example.com')}`)).toEqual([]);
+
+    const family = left.family();
+    left.signal('SIGINT');
+    expect(await left.ended).toBe(0);
+    expect(await survivorsOf(family)).toEqual([]);
+    await postUser(right, 'after@example.com');
+    expect((await fetch(`${right.runtime.api}/ready`)).status).toBe(200);
+    right.signal('SIGINT');
+    expect(await right.ended).toBe(0);
+  },
+  testMsMax,
+);
+
+it(
+  'leaves nothing running when its supervisor is killed, and starts again on the same data',
+  async () => {
+    const folder = newFolder();
+    const killed = await start(folder);
+    await postUser(killed, 'before@example.com');
+    const family = killed.family();
+    killed.signal('SIGKILL');
+    expect(await killed.ended).toBe('SIGKILL');
+    expect(await survivorsOf(family)).toEqual([]);
+
+    const again = await start(folder);
+    expect(await statesOf(again, `entity_id=${encodeURIComponent('users:before@example.com')}`)).toHaveLength(2);
+    await postUser(again, 'after@example.com');
+    again.signal('SIGINT');
+    expect(await again.ended).toBe(0);
+  },
+  testMsMax,
+);
