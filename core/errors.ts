@@ -108,7 +108,7 @@ export const errorCatalogue = {
   },
   'kafka.log-truncated': {
     summary: 'The topic begins after the position we stored: records between were deleted by retention.',
-    fix: 'Resync the source, then accept the gap with `syncline start --accept-gap TOPIC`.',
+    fix: 'Accept the gap with `syncline accept-gap TOPIC`, then have the source send everything again.',
     treatment: 'retry-batch',
   },
   'kafka.partitions-differ': {

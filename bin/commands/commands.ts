@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addAcceptGapCommand } from './accept-gap.ts';
 import { addDlqCommand } from './dlq.ts';
 import { addInitDbCommand } from './init-db.ts';
 import { addStartCommand } from './start.ts';
@@ -11,4 +12,5 @@ export function addCommands(program: Command): void {
   addValidateCommand(program);
   addStatusCommand(program);
   addDlqCommand(program);
+  addAcceptGapCommand(program);
 }

@@ -28,15 +28,15 @@ afterAll(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
-interface States {
-  readonly data: readonly { readonly entityId: string; readonly sourceType: string; readonly version: number }[];
+interface State {
+  readonly entityId: string;
+  readonly sourceType: string;
 }
 
-async function statesOf(syncline: StartedSyncline, query: string): Promise<States['data']> {
+async function statesOf(syncline: StartedSyncline, query: string): Promise<readonly State[]> {
   const { status, body } = await syncline.get(`/api/sync-state?${query}`);
   expect(status).toBe(200);
-  const page = body as { data?: States['data']; items?: States['data'] };
-  return page.data ?? page.items ?? [];
+  return (body as { items: readonly State[] }).items;
 }
 
 async function postUser(syncline: StartedSyncline, email: string): Promise<void> {
