@@ -45,9 +45,9 @@ export async function progressOf(rig: Rig): Promise<Progress> {
 
 /**
  * From the moment the first stage is seen to move until every one of `events` more records has its outcome in
- * PostgreSQL. Fails when nothing moves for a minute.
+ * PostgreSQL. With `warmUp` the clock starts when that many of them have theirs. Fails when nothing moves for a minute.
  */
-export async function measureUntilSettled(rig: Rig, before: Progress, events: number): Promise<Measurement> {
+export async function measureUntilSettled(rig: Rig, before: Progress, events: number, warmUp = 0): Promise<Measurement> {
   const cpuOf = cpuMeter(rig);
   let first: { progress: Progress; cpu: Record<string, number>; machine: number; ours: number } | undefined;
   let last = await progressOf(rig);
@@ -58,7 +58,7 @@ export async function measureUntilSettled(rig: Rig, before: Progress, events: nu
     await sleep(pollMs, undefined, { signal: rig.signal });
     const now = await progressOf(rig);
     if (now.read > last.read || now.settled > last.settled) movedMs = now.atMs;
-    if (first === undefined && (now.read > before.read || now.settled > before.settled)) {
+    if (first === undefined && now.read > before.read && now.settled >= before.settled + warmUp) {
       const cpu = cpuOf();
       first = { progress: now, cpu, machine: machineCpuSeconds(), ours: sumOf(cpu) };
     }

@@ -59,13 +59,20 @@ export async function runPreloaded(
   sender: Sender,
   count: number,
   changeAt: (n: number) => Change,
-  roles: readonly RoleName[] = pipelineRoles,
+  warmUp = 0,
 ): Promise<Measurement> {
   await rig.stopRoles();
   await sender.preload(count, changeAt, rig.signal);
   const before = await progressOf(rig);
-  const measuring = measureUntilSettled(rig, before, count);
+  const measuring = measureUntilSettled(rig, before, count, warmUp);
   measuring.catch(() => undefined);
-  await rig.startRoles(roles);
+  await rig.startRoles(pipelineRoles);
   return await measuring;
+}
+
+/** Sends while the roles are at work, as fast as the sender can: its CPU counts. */
+export async function runLive(rig: Rig, sender: Sender, count: number, changeAt: (n: number) => Change): Promise<Measurement> {
+  const before = await progressOf(rig);
+  const [measured] = await Promise.all([measureUntilSettled(rig, before, count), sender.preload(count, changeAt, rig.signal)]);
+  return measured;
 }

@@ -9,6 +9,8 @@ export interface Expected {
   readonly applied: number;
   readonly unchanged: number;
   readonly entities: number;
+  /** How many records may have passed the filter. */
+  readonly forwardedMax?: number;
 }
 
 interface Found {
@@ -76,6 +78,8 @@ export async function verify(rig: Rig, expected: Expected): Promise<void> {
     },
     'what stands in the tables is not what was sent',
   );
+  const { forwardedMax = sent } = expected;
+  assert(found.forwarded <= forwardedMax, `${found.forwarded} records passed the filter, at most ${forwardedMax} may`);
   assert.equal(found.applied + found.unchanged + found.others, sent, 'the outcomes do not add up to what was sent');
 }
 

@@ -27,6 +27,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'request.invalid': 400,
   'request.malformed': 400,
   'request.too-large': 413,
+  'record.too-large': 413,
   'request.unauthenticated': 401,
   'request.forbidden': 403,
   'request.not-found': 404,

@@ -53,13 +53,12 @@ function quietenTimers(): void {
   };
 }
 
-/** What the library calls an error is mostly one it recovers from by itself, so it counts as a warning here. */
+/** What the library calls an error it recovers from by itself; that Kafka is away is said once by the telemetry. */
 function logInto(logger: KafkaConnection['logger']): logCreator {
   return () =>
     ({ level, namespace, log }) => {
       const { message, timestamp: _, logger: __, ...fields } = log;
       const text = `kafka ${namespace}: ${message}`;
-      if (level <= kafkajs.logLevel.WARN) logger?.warn(text, fields);
-      else logger?.debug(text, fields);
+      logger?.debug(text, { ...fields, level });
     };
 }

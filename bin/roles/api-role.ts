@@ -8,6 +8,7 @@ import { createIngestStore } from '../../adapters/postgres/ingest-store.ts';
 import { createReadStore } from '../../adapters/postgres/read-store.ts';
 import { createRedisClient } from '../../adapters/redis/client.ts';
 import type { LogEnds } from '../../api/accounting-reader.ts';
+import { callerIdOf } from '../../api/caller.ts';
 import { type ReadinessCheck, roleChecks } from '../../api/readiness.ts';
 import type { About } from '../../api/routes/status.ts';
 import { createApi } from '../../api/server.ts';
@@ -44,6 +45,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     codecs,
     partitionsOf: () => config.kafka.partitions,
     limits: { bodyBytesMax: config.api.bodyBytesMax, batchRecordsMax: config.api.batchRecordsMax },
+    callerOf: callerIdOf,
     instance: hash('sha256', `${hostname()}:${process.pid}`, 'hex').slice(0, 8),
   });
   const api = createApi({

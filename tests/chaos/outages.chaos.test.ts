@@ -8,33 +8,33 @@ const answerMsMax = 20_000;
 
 type Part = 'kafka' | 'postgres' | 'redis';
 
-describe('services that go away under load', () => {
+const roles = ['processor', 'processor', 'sync-manager', 'sync-manager', 'api'] as const;
+
+async function underLoad(stack: ChaosStack, name: string, happens: (installation: Installation) => Promise<void>): Promise<void> {
+  const random = seededRandom(name);
+  const installation = await stack.install({ roles });
+  await untilReady(installation);
+  const load = await installation.load(random, { recordsPerSecond: 200 });
+  await sleep(stretchMs);
+  await happens(installation);
+  await sleep(stretchMs);
+  await load.stop();
+  expect(await installation.faultsAtRest()).toEqual([]);
+  await untilReady(installation);
+  for (const seat of installation.roles.seats) expect(seat.starts, `starts of ${seat.name}`).toBe(1);
+  await installation.stop();
+}
+
+describe('services that are killed and started again under load', () => {
   let stack: ChaosStack;
   beforeAll(async () => {
     stack = await startChaosStack();
   }, 180_000);
   afterAll(() => stack.stop());
 
-  async function underLoad(name: string, happens: (installation: Installation) => Promise<void>): Promise<void> {
-    const random = seededRandom(name);
-    const installation = await stack.install({
-      roles: ['processor', 'processor', 'sync-manager', 'sync-manager', 'api'],
-    });
-    await untilReady(installation);
-    const load = await installation.load(random, { recordsPerSecond: 300 });
-    await sleep(stretchMs);
-    await happens(installation);
-    await sleep(stretchMs);
-    await load.stop();
-    expect(await installation.faultsAtRest()).toEqual([]);
-    await untilReady(installation);
-    for (const seat of installation.roles.seats) expect(seat.starts, `starts of ${seat.name}`).toBe(1);
-    await installation.stop();
-  }
-
   for (const part of ['postgres', 'kafka'] as const) {
-    it(`${part}, killed and started again, is taken up where it was left by every role, none of which restarts`, async () => {
-      await underLoad(`${part} restarts`, async () => {
+    it(`${part} is taken up where it was left by every role, none of which restarts`, async () => {
+      await underLoad(stack, `${part} restarts`, async () => {
         for (let time = 0; time < 2; time++) {
           await stack.services.part(part).kill();
           await sleep(1_000);
@@ -44,35 +44,45 @@ describe('services that go away under load', () => {
       });
     }, 240_000);
   }
+});
 
-  const silences: Readonly<Record<Part, () => { begin(): Promise<void>; end(): Promise<void> }>> = {
-    // Its broker tells clients its own address, so it is frozen; the others are cut off at the door.
-    kafka: () => ({ begin: () => stack.services.part('kafka').pause(), end: () => stack.services.part('kafka').resume() }),
-    postgres: () => ({
-      begin: async () => stack.postgresDoor.silence(),
-      end: async () => stack.postgresDoor.resume(),
-    }),
-    redis: () => ({ begin: async () => stack.redisDoor.silence(), end: async () => stack.redisDoor.resume() }),
-  };
+interface Silence {
+  begin(): void | Promise<void>;
+  end(): void | Promise<void>;
+}
+
+/** A broker tells clients its own address, so it is frozen; the others are cut off at the door. */
+function silenceOf(part: Part, { services, postgresDoor, redisDoor }: ChaosStack): Silence {
+  if (part === 'kafka') return { begin: () => services.part('kafka').pause(), end: () => services.part('kafka').resume() };
+  const door = part === 'postgres' ? postgresDoor : redisDoor;
+  return { begin: () => door.silence(), end: () => door.resume() };
+}
+
+// Mostly waiting, so each has services of its own and they wait together.
+describe.concurrent('services that do not answer for a while under load', () => {
   for (const part of ['postgres', 'kafka', 'redis'] as const) {
     it(
       `${part} unreachable for ${outageMs / 1_000} s: /ready says no and names it, then everything goes on by itself`,
       async () => {
-        const { begin, end } = silences[part]();
-        await underLoad(`${part} unreachable`, async (installation) => {
-          try {
-            const untilMs = Date.now() + outageMs;
-            await begin();
-            const answer = await readyAnswer(installation, (found) => found.status === 503);
-            expect(answer.text).toContain(part);
-            await sleep(untilMs - Date.now());
-            expect((await readyAnswer(installation, (found) => found.status === 503)).text).toContain(part);
-          } finally {
-            await end();
-          }
-        });
+        const stack = await startChaosStack();
+        try {
+          const { begin, end } = silenceOf(part, stack);
+          await underLoad(stack, `${part} unreachable`, async (installation) => {
+            try {
+              const untilMs = Date.now() + outageMs;
+              await begin();
+              expect((await readyAnswer(installation, isNotReady)).text).toContain(part);
+              await sleep(untilMs - Date.now());
+              expect((await readyAnswer(installation, isNotReady)).text).toContain(part);
+            } finally {
+              await end();
+            }
+          });
+        } finally {
+          await stack.stop();
+        }
       },
-      240_000 + outageMs,
+      300_000 + outageMs,
     );
   }
 });
@@ -80,6 +90,10 @@ describe('services that go away under load', () => {
 interface ReadyAnswer {
   readonly status: number;
   readonly text: string;
+}
+
+function isNotReady(answer: ReadyAnswer): boolean {
+  return answer.status === 503;
 }
 
 async function readyAnswer(installation: Installation, wanted: (answer: ReadyAnswer) => boolean): Promise<ReadyAnswer> {

@@ -40,6 +40,12 @@ const announcementIgnored = mutation(processor, {
   instead: 'const announced = { through: 0, stopped: new Set<number>() };',
 });
 
+const unproved = mutation(diff, {
+  text: 'before.settled || (inBatch === undefined && confirmed.has(key))',
+  instead: 'before !== null',
+});
+const failureForgotten = mutation(publisher, { text: '      this.#doubtful.set(partitionId(lease), doubtful);\n', instead: '' });
+
 export interface Breach {
   readonly mutations: readonly Mutation[];
   /** Gives the mutant what the product would have to ask for. */
@@ -60,19 +66,14 @@ const noRest = /does not come to rest/;
  */
 export const breaches: Readonly<Record<string, Breach>> = {
   'states are cached before the changes are acknowledged, and a redelivery trusts its own trace': {
-    mutations: [writtenBeforeSent, offsetIgnored, positionIgnored, announcementIgnored],
+    mutations: [writtenBeforeSent, offsetIgnored, positionIgnored, announcementIgnored, unproved],
     seenAs: lostChange,
   },
-  'a late repeat takes the place of the newest state in the cache': { mutations: [positionIgnored], seenAs: lostChange },
-  'an entry planted by a miss is trusted before the tables prove it': {
-    mutations: [
-      mutation(diff, {
-        text: 'before.settled || (inBatch === undefined && confirmed.has(key))',
-        instead: 'before.settled || inBatch === undefined',
-      }),
-    ],
+  'a late repeat takes the place of the newest state in the cache, unproved': {
+    mutations: [positionIgnored, unproved],
     seenAs: lostChange,
   },
+  'an entry is trusted before the tables prove it': { mutations: [unproved], seenAs: lostChange },
   'what an owner announced is decided anew by the next one': { mutations: [announcementIgnored], seenAs: wrongSum },
   'offsets are settled before the changes are sent': {
     mutations: [
@@ -194,11 +195,8 @@ export const breaches: Readonly<Record<string, Breach>> = {
     seenAs: wrongForAll,
   },
   'a zombie leaves its old version last on the resolved topic': {
-    mutations: [mutation(publisher, { text: '    await this.#repair(line, published);\n', instead: '' })],
+    mutations: [mutation(publisher, { text: '    await this.#repair(line, published);\n', instead: '' }), failureForgotten],
     seenAs: wrongLast,
   },
-  'a publication that failed is forgotten': {
-    mutations: [mutation(publisher, { text: '      this.#doubtful.set(partitionId(lease), doubtful);\n', instead: '' })],
-    seenAs: wrongLast,
-  },
+  'a publication that failed is forgotten': { mutations: [failureForgotten], seenAs: wrongLast },
 };

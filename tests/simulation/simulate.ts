@@ -51,7 +51,7 @@ export async function simulate({
   const { scheduler } = world;
   const faults = faultPlanOf(random, theme);
   // A source that seldom sends leaves the stages alone with what they hold.
-  const sendChance = random.pick([0, 0.03, 0.12]);
+  const sendChance = random.pick(theme === 'everything' ? [0.03, 0.12] : [0, 0, 0.03]);
 
   while (scheduler.step < faultStepsMax && (world.hasUnsent() || scheduler.hasPending() || world.deliverables().length > 0)) {
     scheduler.step++;
@@ -103,7 +103,8 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
   const refusals = manner !== 'late repeats' && random.chance(narrow ? 0.1 : 0.4);
   const sources = random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
   const changes = Math.ceil(random.between(20, 50) / sources.length);
-  const workload = { changes, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
+  const equalChance = random.pick(narrow ? [0.3, 0.5] : [0.1, 0.3]);
+  const workload = { changes, equalChance, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
   const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
@@ -133,13 +134,13 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
         tell: random.pick([0.01, 0.05]),
       };
     case 'crashes':
-      return { ...peace, crash: often(0.01, 0.06), cache: perhaps(0.01, 0.02) };
+      return { ...peace, crash: often(0.003, 0.04), cache: perhaps(0.01, 0.02) };
     case 'zombies':
-      return { ...peace, zombie: often(0.03, 0.15), tell: random.pick([0.005, 0.05]) };
+      return { ...peace, zombie: often(0.005, 0.04), tell: random.pick([0.005, 0.05]) };
     case 'outages':
-      return { ...peace, failure: often(0.01, 0.1), move: often(0.005, 0.03) };
+      return { ...peace, failure: often(0.003, 0.03), move: often(0.003, 0.02) };
     case 'cache':
-      return { ...peace, cache: often(0.03, 0.15), failure: perhaps(0.005, 0.02), move: perhaps(0.002, 0.01) };
+      return { ...peace, cache: often(0.01, 0.05), failure: perhaps(0.002, 0.01), move: perhaps(0.002, 0.01) };
     default:
       return unreachable(theme);
   }

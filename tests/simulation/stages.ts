@@ -118,15 +118,10 @@ const plans = new Map<string, EntityPlan>();
 
 function planOf(source: string, manner: SourceManner): EntityPlan {
   const id = `${source} ${manner}`;
-  const plan = plans.get(id) ?? compiledPlan(source, manner);
+  const ordered = manner !== 'any order';
+  const plan = plans.get(id) ?? compileEntityPlan({ source, sourceType: source.toUpperCase(), kind, ordered }, names);
   plans.set(id, plan);
   return plan;
-}
-
-/** Of a source without order nothing may be stopped: the position of what was stopped is not kept, and an older change may follow. */
-function compiledPlan(source: string, manner: SourceManner): EntityPlan {
-  const plan = compileEntityPlan({ source, sourceType: source.toUpperCase(), kind }, names);
-  return manner !== 'any order' ? plan : { ...plan, comparison: { ...plan.comparison, same: () => false } };
 }
 
 const changeCodec = jsonCodec<ChangeEvent>();

@@ -28,6 +28,8 @@ export const refusedValue = 'R';
 
 export interface WorkloadOptions {
   readonly changes: number;
+  /** A source that scans sends what it sees, changed or not. */
+  readonly equalChance: number;
   readonly keys: readonly string[];
   /** Few, so that a value often returns after another. */
   readonly values: readonly string[];
@@ -62,8 +64,7 @@ function historyOf(random: Random, source: string, options: WorkloadOptions): Ch
 }
 
 function nextValue(random: Random, before: string | null | undefined, options: WorkloadOptions): string | null {
-  // A source that scans sends what it sees, changed or not.
-  if (before !== undefined && random.chance(0.2)) return before;
+  if (before !== undefined && random.chance(options.equalChance)) return before;
   if (options.refusals && random.chance(0.08)) return refusedValue;
   return random.chance(0.12) ? null : random.pick(options.values);
 }

@@ -173,13 +173,13 @@ export class World {
   }
 
   disturbCache(): void {
-    const disturbance = this.random.pick(['flushed', 'restarted', 'saved', 'saved', 'set back', 'set back'] as const);
+    const disturbance = this.random.pick(['flushed', 'restarted', 'saved', 'saved', 'saved', 'set back', 'set back', 'set back'] as const);
     this.scheduler.say(() => `the cache is ${disturbance}`);
     if (disturbance === 'flushed') this.cacheServer.flush();
     if (disturbance === 'restarted') this.cacheServer.restart();
     if (disturbance === 'saved') this.#snapshots.push(this.cacheServer.snapshot());
     if (disturbance === 'set back' && this.#snapshots.length > 0)
-      this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-2)));
+      this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-3)));
   }
 
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */

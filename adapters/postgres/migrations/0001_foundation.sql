@@ -48,6 +48,7 @@ CREATE TABLE conflict_log (
   created_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE INDEX idx_conflict_log_entity ON conflict_log (entity_id, created_at);
+CREATE INDEX idx_conflict_log_time ON conflict_log (created_at, conflict_id);
 
 CREATE TABLE sync_metrics (
   metric_id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
