@@ -38,8 +38,13 @@ export class ExactNumber {
   }
 }
 
+const plainLiteralMax = 17;
+
 /** A double if it carries the literal exactly, else an ExactNumber; undefined if the text is no number within bounds. */
 export function numberFromText(literal: string): number | ExactNumber | undefined {
+  // Most literals are short and in canonical form already: what prints as it was read is carried.
+  const plain = literal.length <= plainLiteralMax ? Number(literal) : Number.NaN;
+  if (Number.isFinite(plain) && String(plain) === literal) return plain;
   const decimal = parseDecimal(literal);
   if (decimal === undefined) return undefined;
   const text = decimalText(decimal);

@@ -11,6 +11,8 @@ export interface PoolOptions {
 const int8Oid = 20;
 const connectTimeoutMs = 5_000;
 const statementTimeoutMs = 60_000;
+/** A process that froze, or a machine that is gone, inside a transaction holds its rows no longer than this. */
+const idleInTransactionTimeoutMs = 10_000;
 
 /** A pool whose 64-bit integers are numbers: ours are offsets, versions and counts, all below 2^53. */
 export function createPool(options: PoolOptions): pg.Pool {
@@ -20,6 +22,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     application_name: options.applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
     keepAlive: true,
     types: { getTypeParser: (oid, format) => (oid === int8Oid ? Number : pg.types.getTypeParser(oid, format)) as never },
   });

@@ -25,10 +25,14 @@ export interface ChaosStack {
   readonly services: TestStack;
   readonly postgresDoor: TcpProxy;
   readonly redisDoor: TcpProxy;
+  /** Nobody hears of the part until the returned function is called: whoever asks it something stands still there. */
+  hold(part: HeldPart): Promise<() => Promise<void>>;
   /** A database, topics and role processes of their own on these services. */
   install(options?: InstallOptions): Promise<Installation>;
   stop(): Promise<void>;
 }
+
+export type HeldPart = 'kafka' | 'postgres' | 'redis';
 
 export interface InstallOptions {
   readonly roles?: readonly RoleName[];
@@ -76,6 +80,16 @@ export async function startChaosStack(): Promise<ChaosStack> {
     services,
     postgresDoor,
     redisDoor,
+    async hold(part) {
+      // A broker tells its clients its own address, so it is frozen; the others are cut off at the door.
+      if (part === 'kafka') {
+        await services.part('kafka').pause();
+        return () => services.part('kafka').resume();
+      }
+      const door = part === 'postgres' ? postgresDoor : redisDoor;
+      door.silence();
+      return async () => door.resume();
+    },
     async install(options = {}) {
       const installation = await install({ services, postgresDoor, redisDoor }, options);
       installed.push(installation);

@@ -2,8 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChaosStack, type Installation, seededRandom, startChaosStack } from './harness.ts';
 import { missingFromTheLog, startHttpLoad } from './http-load.ts';
+import type { RoleSeat } from './role-pool.ts';
 
 const kills = Number(process.env.CHAOS_KILLS ?? 10);
+/** Of two kinds with four each. */
+const partitions = 8;
+const catchMs = 500;
 /** Beyond the session timeout: the group gives the partitions to others meanwhile. */
 const zombieMs = Number(process.env.CHAOS_ZOMBIE_MS ?? 13_000);
 
@@ -19,12 +23,17 @@ describe('processes that die under load', () => {
     async () => {
       const random = seededRandom('kills');
       const installation = await stack.install({ roles: ['processor', 'processor', 'sync-manager', 'sync-manager', 'api'] });
-      const load = await installation.load(random);
+      const load = await installation.load(random, { recordsPerSecond: 800 });
       const posts = startHttpLoad(installation.api, random);
       for (let kill = 0; kill < kills; kill++) {
-        await sleep(random.between(100, 3_000));
+        await sleep(random.between(100, 2_500));
+        // Half of them while something is asked of a part that does not answer: between a commit and what follows it.
+        const held = random.pick([undefined, undefined, undefined, 'kafka', 'kafka', 'postgres', 'redis'] as const);
+        const release = held === undefined ? undefined : await stack.hold(held);
+        if (release !== undefined) await sleep(random.between(20, 400));
         const seat = random.pick(installation.roles.seats);
         while (!seat.kill()) await sleep(20);
+        await release?.();
       }
       await sleep(1_000);
       await Promise.all([load.stop(), posts.stop()]);
@@ -40,15 +49,36 @@ describe('processes that die under load', () => {
     240_000 + kills * 5_000,
   );
 
+  /** Stops one process of the role where it has work in hand: what it does next, it does when it wakes. */
+  async function catchAtWork(zombie: RoleSeat): Promise<void> {
+    if (zombie.role === 'sync-manager') {
+      // With its records in hand it stands before, in, or behind a transaction.
+      const answer = await stack.hold('postgres');
+      await sleep(catchMs);
+      zombie.pause();
+      await answer();
+      return;
+    }
+    // First it stands before the filter, with records in hand; from there it comes as far as its send.
+    const answer = await stack.hold('redis');
+    await sleep(catchMs);
+    const acknowledge = await stack.hold('kafka');
+    await answer();
+    await sleep(catchMs);
+    zombie.pause();
+    await acknowledge();
+  }
+
   for (const role of ['processor', 'sync-manager'] as const) {
     it(`a ${role} that sleeps beyond its session and wakes among its successors changes nothing they did`, async () => {
       const random = seededRandom(`zombie ${role}`);
       const installation = await stack.install();
       const load = await installation.load(random);
-      await sleep(3_000);
+      while ((await partitionsOf(installation, role)).length < partitions) await sleep(100);
+      await sleep(2_000);
       const zombie = random.pick(installation.seatsOf(role));
-      zombie.pause();
       const before = await partitionsOf(installation, role);
+      await catchAtWork(zombie);
       await sleep(zombieMs);
       const after = await partitionsOf(installation, role);
       zombie.resume();

@@ -16,6 +16,9 @@ export interface LoadOptions {
 
 export interface Load {
   readonly sent: number;
+  /** Resolves when everything it began is acknowledged. */
+  pause(): Promise<void>;
+  resume(): void;
   /** Ends it and waits until everything it began is acknowledged. */
   stop(): Promise<void>;
 }
@@ -40,25 +43,38 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
   const shop = new Shop(options);
   let stopping = false;
   let sent = 0;
-  const running = (async () => {
+  const write = async (written: readonly Written[]) => {
+    for (const kind of kinds) {
+      const messages = written.filter((record) => record.kind === kind).map((record) => record.message);
+      if (messages.length === 0) continue;
+      await producer.send({ topic: `${options.prefix}source.${source}.${kind}`, acks: -1, messages });
+      sent += messages.length;
+    }
+  };
+  const run = async () => {
     let due = 0;
     while (!stopping) {
       due += (recordsPerSecond * tickMs) / 1_000;
       const written = Array.from({ length: Math.floor(due) }, () => shop.next());
       due -= written.length;
-      for (const kind of kinds) {
-        const messages = written.filter((record) => record.kind === kind).map((record) => record.message);
-        if (messages.length === 0) continue;
-        await producer.send({ topic: `${options.prefix}source.${source}.${kind}`, acks: -1, messages });
-        sent += messages.length;
-      }
+      await write(written);
       await sleep(tickMs);
     }
-  })();
+  };
+  let running = run();
   running.catch(() => undefined);
   return {
     get sent() {
       return sent;
+    },
+    async pause() {
+      stopping = true;
+      await running;
+    },
+    resume() {
+      stopping = false;
+      running = run();
+      running.catch(() => undefined);
     },
     async stop() {
       stopping = true;

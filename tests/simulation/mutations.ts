@@ -106,11 +106,11 @@ export const breaches: Readonly<Record<string, Breach>> = {
     },
     seenAs: lostChange,
   },
-  'the end of an era is not recorded': {
+  'a broken era goes on': {
     mutations: [
       mutation(session, {
-        text: "if (this.#state.kind !== 'broken') return lease;",
-        instead: "if (this.#state.kind !== 'broken' || lease) return lease;",
+        text: 'const renewed = await this.#ledger.beginEra(lease);',
+        instead: 'const renewed = lease;',
       }),
     ],
     seenAs: lostChange,

@@ -60,7 +60,7 @@ export class Scheduler {
   }
 
   /** Lets one operation go on, or fail, or its process stand still before it. False when none can. */
-  advance(failureChance: number, stopsHere: (actor: Actor) => boolean): boolean {
+  advance(fails: (operation: string) => boolean, stopsHere: (actor: Actor, operation: string) => boolean): boolean {
     const ready: number[] = [];
     for (let index = 0; index < this.#pending.length; index++) {
       if (this.#pending[index]!.actor.pausedUntilStep <= this.step) ready.push(index);
@@ -68,9 +68,9 @@ export class Scheduler {
     if (ready.length === 0) return false;
     const index = this.#random.pick(ready);
     const operation = this.#pending[index]!;
-    if (stopsHere(operation.actor)) return true;
+    if (stopsHere(operation.actor, operation.name)) return true;
     this.#pending.splice(index, 1);
-    if (failureChance > 0 && this.#random.chance(failureChance)) {
+    if (fails(operation.name)) {
       const tookEffect = this.#random.chance(0.5);
       this.say(() => `${operation.actor.name} ${operation.name} fails ${tookEffect ? 'after' : 'before'} its effect`);
       if (tookEffect) operation.takeEffect();

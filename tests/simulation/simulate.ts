@@ -3,7 +3,7 @@ import { findViolations } from './checker.ts';
 import { Random } from './random.ts';
 import type { Actor } from './scheduler.ts';
 import { type Stages, workerFactory } from './stages.ts';
-import { planSource, type SourceManner } from './workload.ts';
+import { manners, planSource, type SourceManner } from './workload.ts';
 import { World } from './world.ts';
 
 export interface SimulationOptions {
@@ -32,6 +32,8 @@ interface FaultPlan {
   readonly cache: number;
   readonly orphan: number;
   readonly tell: number;
+  /** Where a process stands still, or fails to get an answer; undefined: anywhere. */
+  readonly focus: string | undefined;
 }
 
 const restStepsMax = 20_000;
@@ -91,20 +93,14 @@ function isAtRest(world: World): boolean {
 
 function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: string) => void): World {
   const narrow = theme !== 'everything';
-  const manner = random.pick<SourceManner>([
-    'in order',
-    'in order',
-    'late repeats',
-    'late repeats',
-    narrow ? 'in order' : 'any order',
-  ]);
-  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, narrow ? random.between(1, 2) : random.between(1, 4));
-  const values = ['A', 'B', 'C'].slice(0, random.between(2, 3));
+  const manner = random.pick<SourceManner>(narrow ? ['once', 'once', 'with rewinds', 'late repeats'] : manners);
+  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, narrow ? random.pick([1, 1, 2]) : random.between(1, 4));
+  const values = ['A', 'B', 'C'].slice(0, narrow ? 2 : 3);
   const refusals = manner !== 'late repeats' && random.chance(narrow ? 0.1 : 0.4);
   const sources = random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
   const changes = Math.ceil(random.between(20, 50) / sources.length);
-  const equalChance = random.pick(narrow ? [0.3, 0.5] : [0.1, 0.3]);
-  const workload = { changes, equalChance, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
+  const odds = narrow ? { equalChance: 0.35, deleteChance: 0.04 } : { equalChance: 0.2, deleteChance: 0.12 };
+  const workload = { changes, ...odds, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
   const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
@@ -112,14 +108,27 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
 }
 
 /** What goes wrong in a run. Where everything does, what was held is seldom held for long; so some runs have one trouble only. */
-const themes = ['everything', 'everything', 'crashes', 'zombies', 'outages', 'cache'] as const;
+const themes = ['everything', 'everything', 'crashes', 'zombies', 'zombies', 'zombies', 'outages', 'cache', 'cache'] as const;
 type Theme = (typeof themes)[number];
 
-const peace: FaultPlan = { crash: 0, move: 0, zombie: 0, rebalance: 0, pause: 0, failure: 0, cache: 0, orphan: 0.05, tell: 0.05 };
+const peace: FaultPlan = {
+  crash: 0,
+  move: 0,
+  zombie: 0,
+  rebalance: 0,
+  pause: 0,
+  failure: 0,
+  cache: 0,
+  orphan: 0.05,
+  tell: 0.05,
+  focus: undefined,
+};
 
 function faultPlanOf(random: Random, theme: Theme): FaultPlan {
   const often = (least: number, most: number) => least + random.fraction() * (most - least);
   const perhaps = (least: number, most: number) => (random.chance(0.5) ? often(least, most) : 0);
+  const focus = random.pick(['cache.write', 'cache.write', 'cache.write', 'log.append', 'store.commit', undefined]);
+  const rarely = focus === undefined ? 0.15 : 1;
   switch (theme) {
     case 'everything':
       return {
@@ -132,13 +141,14 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
         cache: perhaps(0.01, 0.06),
         orphan: 0.05,
         tell: random.pick([0.01, 0.05]),
+        focus: undefined,
       };
     case 'crashes':
-      return { ...peace, crash: often(0.003, 0.04), cache: perhaps(0.01, 0.02) };
+      return { ...peace, crash: often(0.003, 0.04), cache: perhaps(0.005, 0.02) };
     case 'zombies':
-      return { ...peace, zombie: often(0.005, 0.04), tell: random.pick([0.005, 0.05]) };
+      return { ...peace, focus, zombie: rarely * often(0.05, 0.25), tell: random.pick([0.005, 0.05]) };
     case 'outages':
-      return { ...peace, failure: often(0.003, 0.03), move: often(0.003, 0.02) };
+      return { ...peace, focus, failure: rarely * often(0.03, 0.2), move: often(0.003, 0.02) };
     case 'cache':
       return { ...peace, cache: often(0.01, 0.05), failure: perhaps(0.002, 0.01), move: perhaps(0.002, 0.01) };
     default:
@@ -175,8 +185,13 @@ function goOn(world: World, faults: FaultPlan, sendChance: number): boolean {
       return true;
     }
   }
-  const stopsHere = (actor: Actor) => random.chance(faults.zombie) && world.makeZombie(actor);
-  if (scheduler.advance(faults.failure, stopsHere)) return true;
+  const inFocus = (operation: string) => faults.focus === undefined || faults.focus === operation;
+  const fails = (operation: string) => faults.failure > 0 && inFocus(operation) && random.chance(faults.failure);
+  const stopsHere = (actor: Actor, operation: string) => {
+    if (faults.cache > 0 && operation === 'cache.write') world.saveCache();
+    return faults.zombie > 0 && inFocus(operation) && random.chance(faults.zombie) && world.makeZombie(actor);
+  };
+  if (scheduler.advance(fails, stopsHere)) return true;
   const deliverables = world.deliverables();
   if (deliverables.length === 0) return false;
   const { process, ref } = random.pick(deliverables);

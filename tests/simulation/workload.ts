@@ -7,12 +7,16 @@ export const kind = 'product';
 
 /** How a source brings its changes to its topic. */
 export type SourceManner =
+  /** In the order of their positions, each once. */
+  | 'once'
   /** In the order of their positions; after a restart everything from some earlier position on once more. */
-  | 'in order'
+  | 'with rewinds'
   /** In the order of their positions, and some of them again much later. */
   | 'late repeats'
   /** In any order, each perhaps several times. */
   | 'any order';
+
+export const manners: readonly SourceManner[] = ['once', 'with rewinds', 'late repeats', 'any order'];
 
 /** What a source sends next: an event, or bytes that are none. */
 export type Sending = { readonly kind: 'event'; readonly event: ChangeEvent } | { readonly kind: 'poison'; readonly key: string };
@@ -30,6 +34,7 @@ export interface WorkloadOptions {
   readonly changes: number;
   /** A source that scans sends what it sees, changed or not. */
   readonly equalChance: number;
+  readonly deleteChance: number;
   readonly keys: readonly string[];
   /** Few, so that a value often returns after another. */
   readonly values: readonly string[];
@@ -66,7 +71,7 @@ function historyOf(random: Random, source: string, options: WorkloadOptions): Ch
 function nextValue(random: Random, before: string | null | undefined, options: WorkloadOptions): string | null {
   if (before !== undefined && random.chance(options.equalChance)) return before;
   if (options.refusals && random.chance(0.08)) return refusedValue;
-  return random.chance(0.12) ? null : random.pick(options.values);
+  return random.chance(options.deleteChance) ? null : random.pick(options.values);
 }
 
 function eventOf(source: string, key: string, n: number, operation: Operation, value: string | null): ChangeEvent {
@@ -85,7 +90,8 @@ function eventOf(source: string, key: string, n: number, operation: Operation, v
 }
 
 const orders: Readonly<Record<SourceManner, (random: Random, history: readonly ChangeEvent[]) => ChangeEvent[]>> = {
-  'in order': orderWithRewinds,
+  once: (_random, history) => [...history],
+  'with rewinds': orderWithRewinds,
   'late repeats': orderWithRepeats,
   'any order': anyOrder,
 };

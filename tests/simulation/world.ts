@@ -39,6 +39,7 @@ interface LateNotice {
 export type WorkerFactory = (role: 'processor' | 'sync-manager', process: SimulatedProcess, world: World) => SimulatedWorker;
 
 const processesPerRole = 2;
+const snapshotsKept = 6;
 
 /** Everything outside the code under test: broker, database, cache server, sources, and who owns what. */
 export class World {
@@ -173,13 +174,16 @@ export class World {
   }
 
   disturbCache(): void {
-    const disturbance = this.random.pick(['flushed', 'restarted', 'saved', 'saved', 'saved', 'set back', 'set back', 'set back'] as const);
+    const disturbance = this.random.pick(['flushed', 'restarted', 'set back', 'set back'] as const);
     this.scheduler.say(() => `the cache is ${disturbance}`);
     if (disturbance === 'flushed') this.cacheServer.flush();
     if (disturbance === 'restarted') this.cacheServer.restart();
-    if (disturbance === 'saved') this.#snapshots.push(this.cacheServer.snapshot());
-    if (disturbance === 'set back' && this.#snapshots.length > 0)
-      this.cacheServer.restore(this.random.pick(this.#snapshots.slice(-3)));
+    const snapshots = this.#snapshots.slice(-snapshotsKept);
+    if (disturbance === 'set back' && snapshots.length > 0) this.cacheServer.restore(this.random.pick(snapshots));
+  }
+
+  saveCache(): void {
+    this.#snapshots.push(this.cacheServer.snapshot());
   }
 
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */
@@ -222,7 +226,7 @@ export class World {
   }
 
   #pause(process: SimulatedProcess): void {
-    process.pausedUntilStep = this.scheduler.step + this.random.between(5, this.random.pick([30, 150]));
+    process.pausedUntilStep = this.scheduler.step + this.random.between(5, this.random.pick([30, 150, 150]));
     this.scheduler.say(() => `${process.name} is paused until ${process.pausedUntilStep}`);
   }
 
