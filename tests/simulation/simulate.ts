@@ -2,7 +2,7 @@ import { unreachable } from '../../core/errors.ts';
 import { findViolations } from './checker.ts';
 import { Random } from './random.ts';
 import type { Actor } from './scheduler.ts';
-import { type Stages, workerFactory } from './stages.ts';
+import { type Stages, valueOfFingerprint, workerFactory } from './stages.ts';
 import { manners, planSource, type SourceManner } from './workload.ts';
 import { World } from './world.ts';
 
@@ -104,7 +104,13 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
   const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
-  return new World(random, plans, workerFactory(stages, { sources, manner, claimAheadRecords, configurations }), trace);
+  return new World(
+    random,
+    plans,
+    workerFactory(stages, { sources, manner, claimAheadRecords, configurations }),
+    valueOfFingerprint,
+    trace,
+  );
 }
 
 /** What goes wrong in a run. Where everything does, what was held is seldom held for long; so some runs have one trouble only. */
@@ -146,7 +152,13 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
     case 'crashes':
       return { ...peace, crash: often(0.003, 0.04), cache: perhaps(0.005, 0.02) };
     case 'zombies':
-      return { ...peace, focus, zombie: rarely * often(0.05, 0.25), tell: random.pick([0.005, 0.05]) };
+      return {
+        ...peace,
+        focus,
+        zombie: rarely * often(0.05, 0.25),
+        failure: rarely * perhaps(0.02, 0.1),
+        tell: random.pick([0.005, 0.05]),
+      };
     case 'outages':
       return { ...peace, focus, failure: rarely * often(0.03, 0.2), move: often(0.003, 0.02) };
     case 'cache':

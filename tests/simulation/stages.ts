@@ -124,6 +124,11 @@ function planOf(source: string, manner: SourceManner): EntityPlan {
   return plan;
 }
 
+/** The other way round than the plans compute it, for the few values there are. */
+export function valueOfFingerprint(fingerprint: string): string | undefined {
+  return ['A', 'B', 'C'].find((value) => planOf('shop', 'once').comparison.fingerprint({ value }) === fingerprint);
+}
+
 const changeCodec = jsonCodec<ChangeEvent>();
 const canonicalCodec = jsonCodec<CanonicalRecord>();
 const goldenCodec = jsonCodec<GoldenRecord>();

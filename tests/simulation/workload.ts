@@ -23,6 +23,7 @@ export type Sending = { readonly kind: 'event'; readonly event: ChangeEvent } | 
 
 export interface SourcePlan {
   readonly source: string;
+  readonly manner: SourceManner;
   readonly sendings: readonly Sending[];
 }
 
@@ -51,7 +52,7 @@ export function planSource(random: Random, source: string, options: WorkloadOpti
     sendings.push({ kind: 'event', event });
     if (options.poison && random.chance(0.05)) sendings.push({ kind: 'poison', key: random.pick(options.keys) });
   }
-  return { source, sendings };
+  return { source, manner: options.manner, sendings };
 }
 
 function historyOf(random: Random, source: string, options: WorkloadOptions): ChangeEvent[] {

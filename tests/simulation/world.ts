@@ -11,7 +11,7 @@ import { topicNames } from '../../core/topics.ts';
 import { SimulatedProcess, type SimulatedWorker } from './process.ts';
 import type { Random } from './random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
-import { kind, refusedValue, type Sending, type SourcePlan } from './workload.ts';
+import { kind, refusedValue, type Sending, type SourceManner, type SourcePlan } from './workload.ts';
 
 export const names = topicNames();
 export const rawPartitions = 2;
@@ -38,6 +38,9 @@ interface LateNotice {
 
 export type WorkerFactory = (role: 'processor' | 'sync-manager', process: SimulatedProcess, world: World) => SimulatedWorker;
 
+/** The value with this fingerprint, where a source could send it. */
+export type CachedValue = (fingerprint: string) => string | undefined;
+
 const processesPerRole = 2;
 const snapshotsKept = 6;
 
@@ -55,7 +58,8 @@ export class World {
   /** Partitions of which a process was publishing that had lost it, and crashed before it could look after what it wrote. */
   readonly unrepaired = new Set<string>();
   readonly #makeWorker: WorkerFactory;
-  readonly #unsent: { readonly source: string; readonly sendings: Sending[] }[];
+  readonly #unsent: { readonly source: string; readonly manner: SourceManner; readonly sendings: Sending[] }[];
+  readonly #cachedValue: CachedValue;
   readonly #roles: readonly Role[];
   readonly #snapshots: CacheSnapshot[] = [];
   readonly #notices: LateNotice[] = [];
@@ -64,13 +68,20 @@ export class World {
   #rescuedAtRest = false;
   #restarts = 0;
 
-  constructor(random: Random, sources: readonly SourcePlan[], makeWorker: WorkerFactory, trace?: (line: string) => void) {
+  constructor(
+    random: Random,
+    sources: readonly SourcePlan[],
+    makeWorker: WorkerFactory,
+    cachedValue: CachedValue,
+    trace?: (line: string) => void,
+  ) {
+    this.#cachedValue = cachedValue;
     this.random = random;
     this.sources = sources;
     this.scheduler = new Scheduler(random, trace);
     this.log = new LogStore(() => this.nowMs());
     this.#makeWorker = makeWorker;
-    this.#unsent = sources.map(({ source, sendings }) => ({ source, sendings: [...sendings] }));
+    this.#unsent = sources.map((plan) => ({ ...plan, sendings: [...plan.sendings] }));
     const rawTopics = sources.map(({ source }) => names.raw(source, kind));
     for (const topic of rawTopics) this.log.createTopic(topic, rawPartitions);
     this.log.createTopic(names.canonical(kind), canonicalPartitions);
@@ -92,8 +103,8 @@ export class World {
   }
 
   sendNext(): void {
-    const { source, sendings } = this.random.pick(this.#unsent.filter((plan) => plan.sendings.length > 0));
-    const sending = sendings.shift()!;
+    const { source, manner, sendings } = this.random.pick(this.#unsent.filter((plan) => plan.sendings.length > 0));
+    const sending = manner === 'once' ? this.#tempting(sendings.shift()!) : sendings.shift()!;
     const key = sending.kind === 'event' ? sending.event.key : sending.key;
     const value = sending.kind === 'event' ? JSON.stringify(sending.event) : '{"not":';
     this.scheduler.say(() => `${source} sends ${key} ${describe(sending)} as offset ${this.log.end(rawRefOf(source, key))}`);
@@ -244,6 +255,15 @@ export class World {
     const unheard = this.#notices.findIndex((notice) => notice.process === process && notice.ref === ref);
     if (unheard >= 0) this.#notices.splice(unheard, 1);
     process.assign(ref, this.#startingPosition(role, ref));
+  }
+
+  /** Returns to the value that stands in the cache: if the cache is wrong, the change is lost. */
+  #tempting(sending: Sending): Sending {
+    if (sending.kind === 'poison' || !this.random.chance(0.4)) return sending;
+    const { event } = sending;
+    const entry = this.cacheServer.entryOf(rawRefOf(event.source, event.key), event.key)?.entry;
+    const value = entry === undefined ? undefined : this.#cachedValue(entry.fingerprint);
+    return value === undefined ? sending : { kind: 'event', event: { ...event, operation: 'update', data: { value } } };
   }
 
   #tell({ process, ref }: LateNotice): void {
