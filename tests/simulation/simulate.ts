@@ -156,7 +156,7 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
         ...peace,
         focus,
         zombie: rarely * often(0.05, 0.25),
-        failure: rarely * perhaps(0.02, 0.1),
+        failure: rarely * perhaps(0.1, 0.4),
         tell: random.pick([0.005, 0.05]),
       };
     case 'outages':
