@@ -1,13 +1,30 @@
+import { describeEventLog } from '../../tests/contracts/event-log.ts';
 import { describeIdentityStore } from '../../tests/contracts/identity-store.ts';
 import { describeStageLedger } from '../../tests/contracts/stage-ledger.ts';
 import { describeStateCache } from '../../tests/contracts/state-cache.ts';
 import { describeSyncStore } from '../../tests/contracts/sync-store.ts';
+import { MemoryEventLog } from './event-log.ts';
 import { BindingRows, MemoryIdentityStore } from './identity-store.ts';
+import { LogStore } from './log-store.ts';
 import { partitionName } from './pace.ts';
 import { LedgerRows, MemoryStageLedger } from './stage-ledger.ts';
 import { CacheServer, MemoryStateCache } from './state-cache.ts';
 import { SyncRows } from './sync-rows.ts';
 import { MemorySyncStore } from './sync-store.ts';
+
+describeEventLog('the memory log', async () => {
+  const store = new LogStore(() => Date.now());
+  let topics = 0;
+  return {
+    log: new MemoryEventLog(store),
+    createTopic: async (partitions) => {
+      const topic = `topic-${++topics}`;
+      store.createTopic(topic, partitions);
+      return topic;
+    },
+    close: async () => {},
+  };
+});
 
 describeStateCache('the memory cache', async () => {
   const server = new CacheServer();

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { createApiKeyStore } from '../../adapters/postgres/api-key-store.ts';
 import { createPool } from '../../adapters/postgres/pool.ts';
@@ -41,7 +41,8 @@ export function addInitDbCommand(program: Command): void {
 async function provideFirstAdminKey(postgres: string, keyFile: string): Promise<void> {
   await withKeyStore(postgres, async (store) => {
     const first = await ensureFirstAdminKey(store, keyFile);
-    if (first.kind === 'created') say(`first admin key (shown once, kept in ${first.file}): ${first.key}`);
+    if (first.kind === 'created')
+      say(`first admin key (shown once, kept in ${relative(process.cwd(), first.file)}): ${first.key}`);
     if (first.kind === 'elsewhere') say(first.message);
   });
 }

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { loadConfig } from '../../adapters/process/config-file.ts';
@@ -175,19 +175,25 @@ function showWhereToLook(runtime: RuntimeFile, dataFolder: string, tookMs: numbe
       '',
       `Syncline is up (${(tookMs / 1_000).toFixed(1)} s)`,
       `  API and docs   ${runtime.api}/docs`,
-      `  sync state     curl -H "Authorization: Bearer $(cat ${runtime.keyFile})" ${runtime.api}/api/sync-state?limit=3`,
+      `  sync state     curl -H "Authorization: Bearer $(cat ${shown(runtime.keyFile)})" ${runtime.api}/api/sync-state?limit=3`,
       `  try it         curl -X POST ${runtime.api}/users -H 'content-type: application/json' -d '{"name":"Ada","email":"ada@example.com"}'`,
       `  status         npx syncline status`,
       `  metrics        ${runtime.api}/metrics`,
       `  Kafka          ${runtime.kafka}`,
       `  PostgreSQL     ${withoutPassword(runtime.postgres)}`,
       `  Redis          ${withoutPassword(runtime.redis)}`,
-      `  admin key      ${runtime.keyFile}`,
-      `  logs           ${join(dataFolder, 'logs')}`,
+      `  admin key      ${shown(runtime.keyFile)}`,
+      `  logs           ${shown(join(dataFolder, 'logs'))}`,
       '  Ctrl-C stops it; the data stays.',
       '',
     ].join('\n'),
   );
+}
+
+/** A path inside the working directory reads better without it. */
+function shown(path: string): string {
+  const inside = relative(process.cwd(), path);
+  return inside.startsWith('..') ? path : inside;
 }
 
 function withoutPassword(address: string): string {

@@ -19,11 +19,14 @@ export interface Load {
   /** Resolves when everything it began is acknowledged. */
   pause(): Promise<void>;
   resume(): void;
+  /** Gives this title to every one of some products that nothing else touches. */
+  retitle(title: string): Promise<void>;
   /** Ends it and waits until everything it began is acknowledged. */
   stop(): Promise<void>;
 }
 
 const tickMs = 50;
+const retitledProducts = 40;
 
 /**
  * Writes raw records in the background: values from small sets, so that a key comes back to what it was; deletes,
@@ -76,6 +79,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       running = run();
       running.catch(() => undefined);
     },
+    retitle: (title) => write(shop.retitled(title)),
     async stop() {
       stopping = true;
       await running;
@@ -111,7 +115,7 @@ class Shop {
 
   next(): Written {
     const kind = this.#random.pick(kinds);
-    const key = `${kind === 'users' ? 'user' : 'SKU'}-${this.#random.below(this.#keys)}`;
+    const key = this.#key(kind);
     const roll = this.#random.below(1_000);
     if (roll < this.#poisonPerMille) return { kind, message: this.#poison(kind, key) };
     const past = this.#past.get(`${kind}/${key}`) ?? [];
@@ -121,6 +125,21 @@ class Shop {
       if (late !== undefined) return { kind, message: late };
     }
     return { kind, message: this.#change(kind, key, past) };
+  }
+
+  retitled(title: string): Written[] {
+    return Array.from({ length: retitledProducts }, (_, number) => {
+      this.#clock += 2;
+      const key = `TITLED-${number}`;
+      const data = { sku: key, title, quantity: number, price: '1' };
+      return { kind: 'products', message: messageOf(this.#event('products', key, this.#clock, data)) };
+    });
+  }
+
+  /** Most keys come again and again. What is lost of one that never comes again stays lost, and shows. */
+  #key(kind: Kind): string {
+    const name = kind === 'users' ? 'user' : 'SKU';
+    return this.#random.chance(0.2) ? `${name}-once-${this.#clock}` : `${name}-${this.#random.below(this.#keys)}`;
   }
 
   #change(kind: Kind, key: string, past: Past[]): Message {

@@ -12,7 +12,7 @@ export function findViolations(world: World): string[] {
   const broken = world.processes().find((process) => process.broken !== undefined);
   if (broken) violations.push(`${broken.name} broke: ${(broken.broken as Error)?.stack ?? String(broken.broken)}`);
   const raw = readRaw(world);
-  checkDeadLetters(world, raw, violations);
+  checkDeadLetters(raw, violations);
   checkAccounting(world, violations);
   checkStates(world, raw, violations);
   checkEvents(world, raw, violations);
@@ -56,7 +56,7 @@ function eventOf(record: LogRecord): ChangeEvent | null {
   }
 }
 
-function checkDeadLetters(_world: World, raw: RawLog, violations: string[]): void {
+function checkDeadLetters(raw: RawLog, violations: string[]): void {
   for (const origin of raw.poison) {
     if (!raw.dead.has(origin)) violations.push(`poison ${origin} is not among the dead letters`);
   }

@@ -20,12 +20,14 @@ export async function loadMutant(name: string, mutations: readonly Mutation[]): 
   const folder = join(root, '.mutants', `${name}-${process.pid}`);
   const copies = new Set(copiedFolders.flatMap(sourcesIn));
   for (const { file } of mutations) assert(copies.has(join(root, file)), `${file} is not among the copied files`);
-  for (const file of copies) {
+  const texts = [...copies].map((file) => {
     const own = mutations.filter((mutation) => join(root, mutation.file) === file);
     const text = own.flatMap(({ patches }) => patches).reduce(patched, readFileSync(file, 'utf8'));
-    const copy = join(folder, file.slice(root.length));
+    return { copy: join(folder, file.slice(root.length)), text: withAbsoluteImports(text, file, copies) };
+  });
+  for (const { copy, text } of texts) {
     mkdirSync(dirname(copy), { recursive: true });
-    writeFileSync(copy, withAbsoluteImports(text, file, copies));
+    writeFileSync(copy, text);
   }
   const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(folder, file)).href);
   const [processor, syncWorker, publisher, cache, store] = await Promise.all([

@@ -14,6 +14,8 @@ export interface SimulatedWorker {
   readonly worker: PartitionWorker;
   /** Looks for what a dead process left unpublished. */
   readonly rescue?: () => Promise<void>;
+  /** Partitions of which it may have written an old version last and has not looked after it yet. */
+  readonly inDoubt?: () => readonly PartitionRef[];
 }
 
 /** One process of a role: the real worker, fed with batches the way a consumer group member feeds it. */
@@ -24,6 +26,9 @@ export class SimulatedProcess implements Actor {
   /** A failure of ours: an assertion that broke. */
   broken: unknown;
   readonly #commits: (ref: PartitionRef, offset: number) => void;
+  /** The token it last acquired each partition under. */
+  readonly tokens = new Map<string, number>();
+  readonly inDoubt: () => readonly PartitionRef[];
   readonly #worker: PartitionWorker;
   readonly #rescue: (() => Promise<void>) | undefined;
   #rescuing = false;
@@ -44,7 +49,8 @@ export class SimulatedProcess implements Actor {
     this.#commits = (ref, offset) => commits(this, ref, offset);
     this.#log = log;
     this.#scheduler = scheduler;
-    const { worker, rescue } = makeWorker(this);
+    const { worker, rescue, inDoubt } = makeWorker(this);
+    this.inDoubt = inDoubt ?? (() => []);
     this.#worker = worker;
     this.#rescue = rescue;
   }
@@ -85,10 +91,6 @@ export class SimulatedProcess implements Actor {
       .finally(() => {
         this.#rescuing = false;
       });
-  }
-
-  isBusyWith(ref: PartitionRef): boolean {
-    return this.#busy.has(partitionName(ref));
   }
 
   isBusy(): boolean {

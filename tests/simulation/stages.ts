@@ -1,5 +1,6 @@
 import { MemoryProducer } from '../../adapters/memory/event-log.ts';
 import { BindingRows, MemoryIdentityStore } from '../../adapters/memory/identity-store.ts';
+import { partitionName } from '../../adapters/memory/pace.ts';
 import { MemoryStageLedger } from '../../adapters/memory/stage-ledger.ts';
 import { MemoryStateCache } from '../../adapters/memory/state-cache.ts';
 import { MemorySyncStore } from '../../adapters/memory/sync-store.ts';
@@ -90,6 +91,12 @@ function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World):
   const Store = stages.MemorySyncStore ?? MemorySyncStore;
   const refusalOf = (_: string, data: unknown) => world.refusalOf(data);
   const store = new Store(world.syncRows, { nowMs: () => world.nowMs(), refusalOf, pace });
+  const acquire = store.acquire.bind(store);
+  store.acquire = async (ref) => {
+    const lease = await acquire(ref);
+    process.tokens.set(partitionName(ref), lease.token);
+    return lease;
+  };
   const producers = Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace));
   const publisher = new stages.Publisher({ store, producers, deadLetters });
   const line: SyncLine = { kind, canonicalCodec, goldenCodec, resolvedTopic: names.resolved(kind), resolvedPartitions };
@@ -106,7 +113,7 @@ function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World):
     const stranded = await store.strandedOutbox(strandedAfterMs);
     for (const ref of [...stranded, ...publisher.doubtfulPartitions()]) await worker.rescue(ref);
   };
-  return { worker, rescue };
+  return { worker, rescue, inDoubt: () => publisher.doubtfulPartitions() };
 }
 
 function clockOf(world: World, process: SimulatedProcess): Clock {

@@ -55,7 +55,7 @@ export class World {
   readonly sources: readonly SourcePlan[];
   /** The database refuses some records until it is mended. */
   refuses = true;
-  /** Partitions of which a process was publishing that had lost it, and crashed before it could look after what it wrote. */
+  /** Partitions of which a process published that had lost it, and crashed before it could look after what it wrote. */
   readonly unrepaired = new Set<string>();
   readonly #makeWorker: WorkerFactory;
   readonly #unsent: { readonly source: string; readonly manner: SourceManner; readonly sendings: Sending[] }[];
@@ -130,8 +130,10 @@ export class World {
     this.scheduler.say(() => `${process.name} crashes`);
     // What is published late by a process that is gone nobody can put right: a broker has it long before its successor acts.
     this.scheduler.crash(process, (operation) => role.name === 'processor' || operation !== 'log.append');
-    for (const [name, owner] of role.owners) {
-      if (owner.slot !== slot && process.isBusyWith(owner.ref)) this.unrepaired.add(name);
+    for (const ref of process.inDoubt()) this.unrepaired.add(partitionName(ref));
+    for (const [name, token] of process.tokens) {
+      const { ref } = role.owners.get(name)!;
+      if (process.isBusy() && token < this.syncRows.progressOf(ref).token) this.unrepaired.add(name);
     }
     role.processes[slot] = this.#startProcess(role, slot);
     for (const owner of role.owners.values()) {
