@@ -23,7 +23,6 @@ const stageRoles: readonly RoleName[] = ['processor', 'processor', 'sync-manager
 /** Real services of our own, PostgreSQL and Redis behind doors that can be closed. */
 export interface ChaosStack {
   readonly services: TestStack;
-  readonly postgresDoor: TcpProxy;
   readonly redisDoor: TcpProxy;
   /** Nobody hears of the part until the returned function is called: whoever asks it something stands still there. */
   hold(part: HeldPart): Promise<() => Promise<void>>;
@@ -73,12 +72,11 @@ export async function startChaosStack(): Promise<ChaosStack> {
     // A broker that was killed may come back when its old registration has expired.
     settings: { kafkaProperties: { 'broker.session.timeout.ms': '1500', 'broker.heartbeat.interval.ms': '300' } },
   });
-  const postgresDoor = await openTcpProxy(Number(new URL(services.addresses.postgres!).port));
+  const postgresDoors = new Set<TcpProxy>();
   const redisDoor = await openTcpProxy(Number(new URL(services.addresses.redis!).port));
   const installed: Installation[] = [];
   return {
     services,
-    postgresDoor,
     redisDoor,
     async hold(part) {
       // A broker tells its clients its own address, so it is frozen; the others are cut off at the door.
@@ -86,46 +84,62 @@ export async function startChaosStack(): Promise<ChaosStack> {
         await services.part('kafka').pause();
         return () => services.part('kafka').resume();
       }
-      const door = part === 'postgres' ? postgresDoor : redisDoor;
-      door.silence();
-      return async () => door.resume();
+      const doors = part === 'postgres' ? [...postgresDoors] : [redisDoor];
+      for (const door of doors) door.silence();
+      return async () => {
+        for (const door of doors) door.resume();
+      };
     },
     async install(options = {}) {
-      const installation = await install({ services, postgresDoor, redisDoor }, options);
+      const installation = await install({ services, postgresDoors, redisDoor }, options);
       installed.push(installation);
       return installation;
     },
     async stop() {
       await Promise.all(installed.map((installation) => installation.stop()));
-      await Promise.all([postgresDoor.close(), redisDoor.close()]);
+      await Promise.all([...postgresDoors, redisDoor].map((door) => door.close()));
       await services.stop();
     },
   };
 }
 
-type Services = Pick<ChaosStack, 'services' | 'postgresDoor' | 'redisDoor'>;
+interface Services {
+  readonly services: TestStack;
+  readonly redisDoor: TcpProxy;
+  readonly postgresDoors: Set<TcpProxy>;
+}
 
-async function install({ services, postgresDoor, redisDoor }: Services, options: InstallOptions): Promise<Installation> {
+async function install({ services, postgresDoors, redisDoor }: Services, options: InstallOptions): Promise<Installation> {
   const name = `chaos${++installations}`;
   const prefix = `${name}.`;
   const kafka = services.addresses.kafka!;
   const postgres = await createDatabase(services.addresses.postgres!, name);
   const dataDir = join(services.dataDir, name);
   const apiPort = await freePort();
-  const env = {
+  const environment = (postgresPort: number) => ({
+    ...process.env,
     SYNCLINE_CONFIG: options.config ?? chaosConfig,
     SYNCLINE_TEST_PREFIX: prefix,
     SYNCLINE_DATA_DIR: dataDir,
     SYNCLINE_API_PORT: String(apiPort),
     SYNCLINE_EMBEDDED: JSON.stringify({
       kafka,
-      postgres: withPort(postgres, postgresDoor.port),
+      postgres: withPort(postgres, postgresPort),
       redis: withPort(services.addresses.redis!, redisDoor.port),
     }),
-  };
-  await run(process.execPath, [entry, 'init-db', '--new-admin-key', '--data-dir', dataDir], { env: { ...process.env, ...env } });
+  });
+  const databasePort = Number(new URL(postgres).port);
+  const initDb = [entry, 'init-db', '--new-admin-key', '--data-dir', dataDir];
+  await run(process.execPath, initDb, { env: environment(databasePort) });
   const logFolder = join(dataDir, 'logs');
-  const roles = startRoles(options.roles ?? stageRoles, env, logFolder);
+  const seats = await Promise.all(
+    (options.roles ?? stageRoles).map(async (role) => {
+      const postgresDoor = await openTcpProxy(databasePort);
+      postgresDoors.add(postgresDoor);
+      return { role, postgresDoor, env: environment(postgresDoor.port) };
+    }),
+  );
+  const roles = startRoles(seats, logFolder);
   const pool = new pg.Pool({ connectionString: postgres, max: 2 });
   pool.on('error', () => undefined);
   let stopped: Promise<void> | undefined;

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TcpProxy } from './tcp-proxy.ts';
 
 const entry = fileURLToPath(new URL('../../bin/syncline.ts', import.meta.url));
 const restartDelayMs = 200;
@@ -15,6 +16,8 @@ export interface RoleSeat {
   readonly role: RoleName;
   readonly pid: number;
   readonly starts: number;
+  /** Its own, so that it can be stopped at a certain question while the others go on. */
+  readonly postgresDoor: TcpProxy;
   /** As a power cut would: nothing of the process runs after it. False: nobody sits here at the moment. */
   kill(): boolean;
   pause(): void;
@@ -33,9 +36,15 @@ interface Seat extends RoleSeat {
   readonly logFile: string;
 }
 
-export function startRoles(roles: readonly RoleName[], env: Readonly<Record<string, string>>, logFolder: string): RolePool {
+export interface SeatPlan {
+  readonly role: RoleName;
+  readonly postgresDoor: TcpProxy;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export function startRoles(plans: readonly SeatPlan[], logFolder: string): RolePool {
   mkdirSync(logFolder, { recursive: true });
-  const seats = roles.map((role, at) => openSeat(role, `${role}-${at}`, env, logFolder));
+  const seats = plans.map((plan, at) => openSeat(plan, `${plan.role}-${at}`, logFolder));
   return {
     seats,
     lastLines: () => seats.map((seat) => `--- ${seat.name}\n${lastLinesOf(seat.logFile)}`).join('\n'),
@@ -45,7 +54,7 @@ export function startRoles(roles: readonly RoleName[], env: Readonly<Record<stri
   };
 }
 
-function openSeat(role: RoleName, name: string, env: Readonly<Record<string, string>>, logFolder: string): Seat {
+function openSeat({ role, postgresDoor, env }: SeatPlan, name: string, logFolder: string): Seat {
   const logFile = join(logFolder, `${name}.log`);
   let stopping = false;
   let paused = false;
@@ -56,7 +65,7 @@ function openSeat(role: RoleName, name: string, env: Readonly<Record<string, str
   function start(): void {
     starts++;
     const log = openSync(logFile, 'a');
-    child = fork(entry, ['role', role], { env: { ...process.env, ...env }, stdio: ['ignore', log, log, 'ipc'] });
+    child = fork(entry, ['role', role], { env, stdio: ['ignore', log, log, 'ipc'] });
     closeSync(log);
     child.once('exit', () => {
       if (!stopping) restart = setTimeout(start, restartDelayMs);
@@ -67,6 +76,7 @@ function openSeat(role: RoleName, name: string, env: Readonly<Record<string, str
   return {
     name,
     role,
+    postgresDoor,
     logFile,
     get pid() {
       return child.pid!;

@@ -8,20 +8,53 @@ export interface TcpProxy {
   /** Connections stay open and nothing passes: what a lost network looks like. */
   silence(): void;
   resume(): void;
+  /**
+   * Stops the first connection that says `text`: `before` the server hears of it, or `after`, so that the server does
+   * it and the client never hears. Everything else passes.
+   */
+  stopAt(text: string, when: 'before' | 'after'): Stop;
   close(): Promise<void>;
+}
+
+export interface Stop {
+  /** Resolves when a connection was stopped there. */
+  readonly caught: Promise<void>;
+  /** Lets it go on, or stops waiting for one. */
+  release(): void;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+interface Trap {
+  readonly text: string;
+  readonly when: 'before' | 'after';
+  catch(pair: Pair): void;
 }
 
 export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   let target = targetPort;
   let silent = false;
+  let trap: Trap | undefined;
   const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect({ port: target, host: '127.0.0.1' });
-    client.pipe(upstream);
-    upstream.pipe(client);
+  const listener = createServer((client) => {
+    const server = connect({ port: target, host: '127.0.0.1' });
+    const pair = { client, server };
+    client.on('data', (bytes) => {
+      const sprung = trap !== undefined && bytes.includes(trap.text) ? trap : undefined;
+      if (sprung !== undefined) trap = undefined;
+      // Put back, it is the first thing that passes when the connection goes on.
+      if (sprung?.when === 'before') client.unshift(bytes);
+      else server.write(bytes);
+      sprung?.catch(pair);
+    });
+    client.on('end', () => server.end());
+    server.pipe(client);
     for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
+      [client, server],
+      [server, client],
     ] as const) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -31,11 +64,11 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
         other.destroy();
       });
     }
-    if (silent) hold([client, upstream]);
+    if (silent) hold([client, server]);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   return {
-    port: (server.address() as AddressInfo).port,
+    port: (listener.address() as AddressInfo).port,
     leadTo(port) {
       target = port;
       for (const socket of sockets) socket.destroy();
@@ -48,9 +81,30 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
       silent = false;
       for (const socket of sockets) socket.resume();
     },
+    stopAt(text, when) {
+      const { promise: caught, resolve } = Promise.withResolvers<void>();
+      let stopped: Socket | undefined;
+      const mine: Trap = {
+        text,
+        when,
+        catch({ client, server }) {
+          stopped = when === 'before' ? client : server;
+          stopped.pause();
+          resolve();
+        },
+      };
+      trap = mine;
+      return {
+        caught,
+        release() {
+          if (trap === mine) trap = undefined;
+          stopped?.resume();
+        },
+      };
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      await new Promise((resolve) => listener.close(resolve));
     },
   };
 }
