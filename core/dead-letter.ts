@@ -1,6 +1,8 @@
 import type { Origin } from './change-event.ts';
 import { type ErrorCode, isSyncError, reasonOf } from './errors.ts';
 import { deadLetterIdOf } from './event-id.ts';
+import { partitionOf } from './partition.ts';
+import type { OutgoingRecord } from './ports/event-log.ts';
 
 export type DeadLetterStage = 'processor' | 'sync-manager';
 
@@ -56,4 +58,17 @@ export function deadLetterOf(subject: DeadLetterSubject, error: unknown, failedA
     failedAtMs,
     replayOf: subject.replayOf ?? null,
   };
+}
+
+export interface DeadLetterTopic {
+  readonly topic: string;
+  readonly partitions: number;
+}
+
+/** A letter and those of its replays share a partition, so they are heard of in their order. */
+export function deadLetterMessages(letters: readonly DeadLetter[], { topic, partitions }: DeadLetterTopic): OutgoingRecord[] {
+  return letters.map((letter) => {
+    const key = letter.replayOf ?? letter.id;
+    return { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(letter) };
+  });
 }

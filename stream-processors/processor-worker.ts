@@ -1,5 +1,5 @@
 import type { CanonicalRecord, ChangeEvent } from '../core/change-event.ts';
-import type { DeadLetter } from '../core/dead-letter.ts';
+import { type DeadLetter, type DeadLetterTopic, deadLetterMessages } from '../core/dead-letter.ts';
 import type { EntityPlan } from '../core/entity-plan.ts';
 import { SyncError } from '../core/errors.ts';
 import { partitionOf } from '../core/partition.ts';
@@ -10,6 +10,7 @@ import type { RecordCodec } from '../core/ports/record-codec.ts';
 import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/stage-ledger.ts';
 import type { CacheEntry, CacheWrite, StateCache } from '../core/ports/state-cache.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
+import { ProducerPool } from '../core/producer-pool.ts';
 import { CacheSession } from './cache-session.ts';
 import { type Announcement, type DiffVerdicts, diff, forgottenEntry, unsettledMatches } from './diff.ts';
 import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
@@ -33,7 +34,7 @@ export interface ProcessorDeps {
   readonly identityStore: IdentityStore;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly deadLetters: { readonly topic: string; readonly partitions: number };
+  readonly deadLetters: DeadLetterTopic;
   readonly claimAheadRecords: number;
 }
 
@@ -50,11 +51,11 @@ interface Held {
 export class ProcessorWorker implements PartitionWorker {
   readonly #deps: ProcessorDeps;
   readonly #held = new Map<string, Held>();
-  readonly #idleProducers: LogProducer[];
+  readonly #producers: ProducerPool;
 
   constructor(deps: ProcessorDeps) {
     this.#deps = deps;
-    this.#idleProducers = [...deps.producers];
+    this.#producers = new ProducerPool(deps.producers);
   }
 
   reassigned(): void {
@@ -93,7 +94,7 @@ export class ProcessorWorker implements PartitionWorker {
     const { messages, rejected } = encodeForward(line, batch, verdicts.forward, nowMs);
     const dead = records.filter((record) => record.kind === 'dead');
     const letters = [...dead, ...rejected].map((record) => record.letter);
-    await this.#send([...messages, ...this.#letterMessages(letters)]);
+    await this.#producers.send([...messages, ...deadLetterMessages(letters, this.#deps.deadLetters)]);
     await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);
     const filtered = records.filter((record) => record.kind === 'forget').length;
     const stopped = { unchanged: verdicts.unchanged.length, filtered, 'dead-lettered': letters.length };
@@ -165,25 +166,6 @@ export class ProcessorWorker implements PartitionWorker {
     });
     const proved = await this.#deps.ledger.proves(batch, plan.sourceType, claims);
     return new Set(candidates.filter((_, index) => proved[index]).map((candidate) => candidate.event.key));
-  }
-
-  async #send(messages: readonly OutgoingRecord[]): Promise<void> {
-    if (messages.length === 0) return;
-    const producer = this.#idleProducers.pop();
-    if (producer === undefined) throw new Error('more partitions at once than producers');
-    try {
-      await producer.send(messages);
-    } finally {
-      this.#idleProducers.push(producer);
-    }
-  }
-
-  #letterMessages(letters: readonly DeadLetter[]): OutgoingRecord[] {
-    const { topic, partitions } = this.#deps.deadLetters;
-    return letters.map((letter) => {
-      const key = letter.replayOf ?? letter.id;
-      return { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(letter) };
-    });
   }
 
   async #settle(held: Held, through: number, outcome: RangeOutcome): Promise<void> {

@@ -1,9 +1,11 @@
 import { type EntityId, type GoldenRecord, rawHeaders } from '../core/change-event.ts';
+import { type DeadLetterTopic, deadLetterMessages } from '../core/dead-letter.ts';
 import { SyncError } from '../core/errors.ts';
 import { partitionOf } from '../core/partition.ts';
 import type { LogProducer, OutgoingRecord, PartitionRef } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
 import type { Outbox, SyncLease, SyncStore } from '../core/ports/sync-store.ts';
+import { ProducerPool } from '../core/producer-pool.ts';
 
 export interface PublishLine {
   readonly resolvedTopic: string;
@@ -14,7 +16,7 @@ export interface PublishLine {
 export interface PublisherDeps {
   readonly store: SyncStore;
   readonly producers: readonly LogProducer[];
-  readonly deadLetters: { readonly topic: string; readonly partitions: number };
+  readonly deadLetters: DeadLetterTopic;
 }
 
 /** A process that was paused may find newer versions after its own; each look finds fewer. */
@@ -26,19 +28,19 @@ const repairsMax = 50;
  */
 export class Publisher {
   readonly #deps: PublisherDeps;
-  readonly #idleProducers: LogProducer[];
+  readonly #producers: ProducerPool;
   /** By partition: whose publication did not end well. An older version of theirs may stand last on the topic. */
   readonly #doubtful = new Map<string, { readonly ref: PartitionRef; readonly entityIds: Set<EntityId> }>();
 
   constructor(deps: PublisherDeps) {
     this.#deps = deps;
-    this.#idleProducers = [...deps.producers];
+    this.#producers = new ProducerPool(deps.producers);
   }
 
   /** Right after the commit: the golden records are at hand. */
   publish(lease: SyncLease, line: PublishLine, rowId: number, outbox: Outbox, golden: readonly GoldenRecord[]): Promise<void> {
     return this.#watched(lease, outbox.resolved, async () => {
-      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);
+      await this.#producers.send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);
       await this.#clear(lease, line, [rowId], golden);
     });
   }
@@ -51,7 +53,7 @@ export class Publisher {
     if (rows.length === 0 && entityIds.length === 0) return;
     await this.#watched(lease, entityIds, async () => {
       const golden = entityIds.length === 0 ? [] : await this.#deps.store.goldenOf(entityIds);
-      await this.#send([...this.#goldenMessages(line, golden), ...rows.flatMap((row) => this.#noticeMessages(row))]);
+      await this.#producers.send([...this.#goldenMessages(line, golden), ...rows.flatMap((row) => this.#noticeMessages(row))]);
       await this.#clear(
         lease,
         line,
@@ -95,7 +97,7 @@ export class Publisher {
       const versions = new Map<EntityId, GoldenRecord>(last.map((record) => [record.entityId, record]));
       const current = await this.#deps.store.goldenOf([...versions.keys()]);
       last = current.filter((record) => isNewer(record, versions.get(record.entityId)!));
-      await this.#send(this.#goldenMessages(line, last));
+      await this.#producers.send(this.#goldenMessages(line, last));
     }
   }
 
@@ -109,11 +111,7 @@ export class Publisher {
   }
 
   #noticeMessages(outbox: Outbox): OutgoingRecord[] {
-    const { topic, partitions } = this.#deps.deadLetters;
-    const letters = outbox.deadLetters.map((letter) => {
-      const key = letter.replayOf ?? letter.id;
-      return { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(letter) };
-    });
+    const letters = deadLetterMessages(outbox.deadLetters, this.#deps.deadLetters);
     const forgets = outbox.forgets.map((notice) => ({
       topic: notice.topic,
       partition: notice.partition,
@@ -122,17 +120,6 @@ export class Publisher {
       headers: { [rawHeaders.control]: 'forget' },
     }));
     return [...letters, ...forgets];
-  }
-
-  async #send(messages: readonly OutgoingRecord[]): Promise<void> {
-    if (messages.length === 0) return;
-    const producer = this.#idleProducers.pop();
-    if (producer === undefined) throw new Error('more partitions at once than producers');
-    try {
-      await producer.send(messages);
-    } finally {
-      this.#idleProducers.push(producer);
-    }
   }
 }
 

@@ -16,7 +16,7 @@ function mutation(file: string, ...patches: Mutation['patches']): Mutation {
   return { file, patches };
 }
 
-const send = 'await this.#send([...messages, ...this.#letterMessages(letters)]);';
+const send = 'await this.#producers.send([...messages, ...deadLetterMessages(letters, this.#deps.deadLetters)]);';
 const writeStates = 'await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);';
 const settle = 'await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });';
 const seek = "if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };";
@@ -187,9 +187,9 @@ export const breaches: Readonly<Record<string, Breach>> = {
   'the outbox is cleared before it is published': {
     mutations: [
       mutation(publisher, {
-        text: '      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n      await this.#clear(lease, line, [rowId], golden);\n',
+        text: '      await this.#producers.send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n      await this.#clear(lease, line, [rowId], golden);\n',
         instead:
-          '      await this.#clear(lease, line, [rowId], golden);\n      await this.#send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n',
+          '      await this.#clear(lease, line, [rowId], golden);\n      await this.#producers.send([...this.#goldenMessages(line, golden), ...this.#noticeMessages(outbox)]);\n',
       }),
     ],
     seenAs: wrongForAll,
