@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { coursesOf, deletedState, entityIdOf, type Judged, judge, sortedText } from './log-model.ts';
-import { endsOf, kinds, partitionId, readAll, source, type TopicRecord, type Topics, topicsOf } from './topics.ts';
+import { endsOf, partitionId, readAll, source, type TopicRecord, type Topics, topicsOf } from './topics.ts';
 
 /**
  * Reads what stands on the topics and in the tables of an installation at rest, and says in words whatever does not
@@ -304,16 +304,4 @@ function deadLettersAreThePoison({ raw, letters, tables }: Evidence): string[] {
 
 function add(sums: Map<string, number>, id: string, more: number): void {
   sums.set(id, (sums.get(id) ?? 0) + more);
-}
-
-/** What the load is made of, for a test to say that there was something to lose. */
-export interface LoadSummary {
-  readonly records: number;
-  readonly poison: number;
-}
-
-export async function summaryOf(kafka: string, prefix: string): Promise<LoadSummary> {
-  const topics = topicsOf(prefix);
-  const all = (await Promise.all(kinds.map((_, at) => readAll(kafka, topics.raw[at]!)))).flat();
-  return { records: all.length, poison: all.filter((record) => judge(record).kind === 'poison').length };
 }

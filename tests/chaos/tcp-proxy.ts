@@ -45,10 +45,10 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     client.on('data', (bytes) => {
       const sprung = trap !== undefined && bytes.includes(trap.text) ? trap : undefined;
       if (sprung !== undefined) trap = undefined;
-      // Put back, it is the first thing that passes when the connection goes on.
+      sprung?.catch(pair);
+      // Put back after the pause, it is the first thing that passes when the connection goes on.
       if (sprung?.when === 'before') client.unshift(bytes);
       else server.write(bytes);
-      sprung?.catch(pair);
     });
     client.on('end', () => server.end());
     server.pipe(client);
