@@ -1,13 +1,13 @@
 import { fork } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { loadConfig } from '../../adapters/process/config-file.ts';
 import { watchSignals } from '../../adapters/process/signals.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
-import { SyncError } from '../../core/errors.ts';
+import { reasonOf, SyncError } from '../../core/errors.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { embeddedAddressesVariable, embeddedParts, resolveAddresses } from '../addresses.ts';
 import { type ConfigFiles, configFiles } from '../config-files.ts';
@@ -46,7 +46,7 @@ async function start(options: StartOptions): Promise<void> {
   const files = configFiles(options.config, process.env);
   const config = loadConfig(files.config, process.env);
   const dataFolder = resolve(options.dataDir ?? config.dataDir);
-  mkdirSync(dataFolder, { recursive: true });
+  makeFolder(dataFolder);
   const stack = await startEmbedded(config, dataFolder, options, signals.signal);
   try {
     const addresses = resolveAddresses(config, stack?.addresses ?? {});
@@ -188,6 +188,23 @@ function showWhereToLook(runtime: RuntimeFile, dataFolder: string, tookMs: numbe
       '',
     ].join('\n'),
   );
+}
+
+/** Step by step: asked for all of it at once, Node never returns where the system refuses without saying so (/proc). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    throw new SyncError(
+      'config.invalid',
+      `the data folder ${folder} cannot be made: ${reasonOf(error)}; name another with --data-dir`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** A path inside the working directory reads better without it. */
