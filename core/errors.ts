@@ -23,7 +23,7 @@ interface CatalogueEntry {
 export const errorCatalogue = {
   'config.invalid': {
     summary: 'The configuration does not fit its schema.',
-    fix: 'Correct the named line of the file; `syncline validate` checks it without starting anything.',
+    fix: 'Correct what the message names; `syncline validate` checks the files without starting anything.',
     treatment: 'refuse',
   },
   'config.unreadable': {

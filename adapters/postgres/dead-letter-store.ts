@@ -71,7 +71,7 @@ export function createDeadLetterStore(pool: pg.Pool): DeadLetterStore {
     beginReplay(filter, limit, nextAttemptAtMs) {
       const conditions = conditionsOf(filter).add(`status = ANY(?)`, ['waiting', 'parked', 'replaying']);
       const [at, count] = [conditions.bind(nextAttemptAtMs), conditions.bind(limit)];
-      return rows<ReplayableLetter>(beginText(conditions.where, 'failed_at', at, count), conditions.values);
+      return rows<ReplayableLetter>(beginText(conditions.where, 'attempts, failed_at', at, count), conditions.values);
     },
 
     beginDue(nowMs, limit, nextAttemptAtMs) {

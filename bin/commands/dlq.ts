@@ -53,7 +53,7 @@ function addList(dlq: Command): void {
         letter.status,
         letter.failedAt.slice(0, 19),
         `${letter.source}.${letter.kind}`,
-        letter.key ?? '',
+        (letter.key ?? '').slice(0, 40),
         letter.code,
         letter.reason.slice(0, 80),
       ]);

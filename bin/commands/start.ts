@@ -8,6 +8,7 @@ import { loadConfig } from '../../adapters/process/config-file.ts';
 import { watchSignals } from '../../adapters/process/signals.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { reasonOf, SyncError } from '../../core/errors.ts';
+import { stackParts } from '../../stack/embedded-part.ts';
 import { type RunningStack, startStack } from '../../stack/stack.ts';
 import { embeddedAddressesVariable, embeddedParts, resolveAddresses } from '../addresses.ts';
 import { type ConfigFiles, configFiles } from '../config-files.ts';
@@ -25,6 +26,7 @@ interface StartOptions {
 
 const apiWaitMs = 60_000;
 const portsTried = 50;
+const partsLookMs = 2_000;
 
 export function addStartCommand(program: Command): void {
   program
@@ -46,20 +48,23 @@ async function start(options: StartOptions): Promise<void> {
   const files = configFiles(options.config, process.env);
   const config = loadConfig(files.config, process.env);
   const dataFolder = resolve(options.dataDir ?? config.dataDir);
+  const roles = rolesToRun(config, options);
+  const wantedPort = portAsked(config, options);
   makeFolder(dataFolder);
   const stack = await startEmbedded(config, dataFolder, options, signals.signal);
   try {
     const addresses = resolveAddresses(config, stack?.addresses ?? {});
     const keyFile = join(dataFolder, 'admin.key');
     await prepareInChild(roleEnvironment(files, dataFolder, 0, stack), keyFile);
-    const port = await freeApiPort(config, options);
+    const port = await freeApiPort(config, wantedPort);
     const api = `http://${config.api.host.includes(':') ? `[${config.api.host}]` : config.api.host}:${port}`;
     const supervisor = superviseRoles({
-      roles: rolesToRun(config, options),
+      roles,
       env: roleEnvironment(files, dataFolder, port, stack),
       logFolder: config.profile === 'production' ? null : join(dataFolder, 'logs'),
       onEvent: say,
     });
+    const watch = stack === null ? null : keepPartsRunning(stack);
     try {
       const runtime: RuntimeFile = {
         pid: process.pid,
@@ -72,10 +77,12 @@ async function start(options: StartOptions): Promise<void> {
         keyFile,
       };
       writeRuntimeFile(dataFolder, runtime);
-      if (await isReady(api, signals.signal)) showWhereToLook(runtime, dataFolder, Date.now() - startedMs);
+      if (await isReady(api, signals.signal))
+        showWhereToLook(runtime, dataFolder, options.dataDir === undefined, Date.now() - startedMs);
       await aborted(signals.signal);
       say('stopping: the work in hand is finished first (Ctrl-C again stops at once)');
     } finally {
+      if (watch !== null) clearInterval(watch);
       await supervisor.stop();
       removeRuntimeFile(dataFolder);
     }
@@ -104,6 +111,39 @@ async function startEmbedded(
   return startStack({ dataDir: dataFolder, parts, mode: options.docker ? 'docker' : 'embedded', onProgress: say, signal });
 }
 
+/** A service that died is started again on its own data and port; the roles have waited for it meanwhile. */
+function keepPartsRunning(stack: RunningStack): NodeJS.Timeout {
+  let busy = false;
+  const look = async () => {
+    if (busy) return;
+    busy = true;
+    for (const name of stackParts) {
+      if (!(name in started) || isAlive(stack.pids[name])) continue;
+      say(`${name} ended by itself, starts again`);
+      await stack
+        .part(name)
+        .start()
+        .then(
+          () => say(`${name} runs again`),
+          (error: unknown) => say(`${name} does not start: ${reasonOf(error)}`),
+        );
+    }
+    busy = false;
+  };
+  const started = { ...stack.pids };
+  return setInterval(() => void look(), partsLookMs);
+}
+
+function isAlive(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function roleEnvironment(
   files: ConfigFiles,
   dataFolder: string,
@@ -127,12 +167,14 @@ function rolesToRun(config: SynclineConfig, options: StartOptions): RoleName[] {
   return (wanted as RoleName[]).filter((name) => name !== 'demo' || config.demo.enabled);
 }
 
+function portAsked(config: SynclineConfig, options: StartOptions): number {
+  const port = options.port === undefined ? config.api.port : Number(options.port);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new SyncError('config.invalid', `--port ${options.port} is not a port`);
+}
+
 /** In development a taken port is no reason to fail: the next free one is used and named. */
-async function freeApiPort(config: SynclineConfig, options: StartOptions): Promise<number> {
-  const wanted = options.port === undefined ? config.api.port : Number(options.port);
-  if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65_535) {
-    throw new SyncError('config.invalid', `--port ${options.port} is not a port`);
-  }
+async function freeApiPort(config: SynclineConfig, wanted: number): Promise<number> {
   const first = await tryPort(config.api.host, wanted);
   if (first !== null) return first;
   if (config.profile === 'production') {
@@ -169,7 +211,7 @@ async function isReady(api: string, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
-function showWhereToLook(runtime: RuntimeFile, dataFolder: string, tookMs: number): void {
+function showWhereToLook(runtime: RuntimeFile, dataFolder: string, isDefaultFolder: boolean, tookMs: number): void {
   process.stdout.write(
     [
       '',
@@ -177,7 +219,7 @@ function showWhereToLook(runtime: RuntimeFile, dataFolder: string, tookMs: numbe
       `  API and docs   ${runtime.api}/docs`,
       `  sync state     curl -H "Authorization: Bearer $(cat ${shown(runtime.keyFile)})" ${runtime.api}/api/sync-state?limit=3`,
       `  try it         curl -X POST ${runtime.api}/users -H 'content-type: application/json' -d '{"name":"Ada","email":"ada@example.com"}'`,
-      `  status         npx syncline status`,
+      `  status         npx syncline status${isDefaultFolder ? '' : ` -d ${shown(dataFolder)}`}`,
       `  metrics        ${runtime.api}/metrics`,
       `  Kafka          ${runtime.kafka}`,
       `  PostgreSQL     ${withoutPassword(runtime.postgres)}`,

@@ -17,6 +17,7 @@ export interface FigureReadingDeps {
 const readIntervalMs = 5_000;
 const idempotencyKeptMs = 24 * 60 * 60_000;
 const forgottenAtOnce = 1_000;
+const portionsMax = 50;
 
 /** Reads from the tables what no single process knows: the accounting and the dead letters. */
 export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
@@ -25,7 +26,7 @@ export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
     if (busy) return;
     busy = true;
     // A part that is out is told by /ready; the figures keep their last values.
-    await readOnce(deps).catch(() => undefined);
+    await Promise.allSettled([readOnce(deps), forgetOldRequests(deps)]);
     busy = false;
   };
   const timer = setInterval(() => void read(), readIntervalMs);
@@ -33,7 +34,7 @@ export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
   return { stop: () => clearInterval(timer) };
 }
 
-async function readOnce({ figures, readStore, deadLetterStore, ingestStore, ends, clock }: FigureReadingDeps): Promise<void> {
+async function readOnce({ figures, readStore, deadLetterStore, ends }: FigureReadingDeps): Promise<void> {
   const { account } = await readAccount(readStore, ends);
   figures.accounting(account);
   const open = deadLetterStatuses.filter((status) => ['waiting', 'parked', 'replaying'].includes(status));
@@ -41,5 +42,12 @@ async function readOnce({ figures, readStore, deadLetterStore, ingestStore, ends
     open.map(async (status) => [status, await deadLetterStore.count({ status: [status] })] as const),
   );
   figures.deadLettersOpen(Object.fromEntries(counts));
-  await ingestStore.forget(clock.nowMs() - idempotencyKeptMs, forgottenAtOnce);
+}
+
+/** In portions, as many as are due: the table must not outgrow what comes in. */
+async function forgetOldRequests({ ingestStore, clock }: FigureReadingDeps): Promise<void> {
+  const beforeMs = clock.nowMs() - idempotencyKeptMs;
+  for (let portion = 0; portion < portionsMax; portion++) {
+    if ((await ingestStore.forget(beforeMs, forgottenAtOnce)) < forgottenAtOnce) return;
+  }
 }

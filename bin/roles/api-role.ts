@@ -15,6 +15,7 @@ import { createApi } from '../../api/server.ts';
 import { createHttpIngest } from '../../connectors/http/http-ingest.ts';
 import { ingestTypesOf } from '../../connectors/http/ingest-types.ts';
 import type { PartitionEnd } from '../../core/accounting.ts';
+import { SyncError } from '../../core/errors.ts';
 import type { ReadStore } from '../../core/ports/read-store.ts';
 import { createFigures } from '../../monitoring/figures.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -83,10 +84,24 @@ function apiPort({ config }: RoleContext): number {
   return chosen === undefined ? config.api.port : Number(chosen);
 }
 
-function logEndsOf({ kafka, plans }: RoleContext): LogEnds {
+/** Whoever asks how things stand while Kafka is out must be told so soon. */
+const endsWaitMs = 3_000;
+
+function logEndsOf({ kafka, plans, clock }: RoleContext): LogEnds {
   const rawTopics = plans.map((plan) => plan.rawTopic);
   const canonicalTopics = [...new Set(plans.map((plan) => plan.canonicalTopic))];
-  const endsOf = (wanted: readonly string[]): Promise<PartitionEnd[]> => logEnds(kafka, wanted);
+  const endsOf = async (wanted: readonly string[]): Promise<PartitionEnd[]> => {
+    const answered = new AbortController();
+    const late = clock.sleep(endsWaitMs, answered.signal).then(() => {
+      throw new SyncError('kafka.unavailable', `Kafka does not answer within ${endsWaitMs} ms`);
+    });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([logEnds(kafka, wanted), late]);
+    } finally {
+      answered.abort();
+    }
+  };
   return { raw: () => endsOf(rawTopics), canonical: () => endsOf(canonicalTopics) };
 }
 

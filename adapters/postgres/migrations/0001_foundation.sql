@@ -176,6 +176,7 @@ CREATE TABLE ingest_requests (
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   PRIMARY KEY (scope, idempotency_key)
 );
+CREATE INDEX idx_ingest_requests_created ON ingest_requests (created_at);
 
 -- What each running role last said of itself.
 CREATE TABLE role_reports (
