@@ -46,6 +46,7 @@ export function superviseRoles(options: SupervisorOptions): Supervisor {
     });
     children.set(role, child);
     if (options.logFolder !== null) keepLog(child, options.logFolder, role);
+    child.on('error', (error) => options.onEvent(`${role}: ${error.message}`));
     child.once('exit', (code, signal) => {
       children.delete(role);
       if (stopping) return;
@@ -81,6 +82,8 @@ function keepLog(child: ChildProcess, folder: string, role: RoleName): void {
   const file = join(folder, `${role}.log`);
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) renameSync(file, `${file}.1`);
   const log = createWriteStream(file, { flags: 'a' });
+  // A full disk costs log lines, not the processes.
+  log.on('error', () => undefined);
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });
   child.once('close', () => log.end());
