@@ -21,14 +21,14 @@ export function embeddedParts(config: SynclineConfig): ServicePart[] {
   const parts: ServicePart[] = [];
   if (config.postgres.url === 'embedded') parts.push('postgres');
   if (config.redis.url === 'embedded') parts.push('redis');
-  if (isEmbeddedKafka(config)) parts.push('kafka');
+  if (config.kafka.brokers === 'embedded') parts.push('kafka');
   if (config.schemaRegistry.url === 'embedded') parts.push('registry');
   return parts;
 }
 
 export function resolveAddresses(config: SynclineConfig, embedded: EmbeddedAddresses): Addresses {
   return {
-    kafka: isEmbeddedKafka(config) ? [started('kafka', embedded)] : (config.kafka.brokers as readonly string[]),
+    kafka: config.kafka.brokers === 'embedded' ? [started('kafka', embedded)] : config.kafka.brokers,
     postgres: config.postgres.url === 'embedded' ? started('postgres', embedded) : config.postgres.url,
     redis: config.redis.url === 'embedded' ? started('redis', embedded) : config.redis.url,
     registry: registryOf(config, embedded),
@@ -38,11 +38,6 @@ export function resolveAddresses(config: SynclineConfig, embedded: EmbeddedAddre
 export function embeddedFromEnvironment(env: NodeJS.ProcessEnv): EmbeddedAddresses {
   const text = env[embeddedAddressesVariable];
   return text === undefined ? {} : (JSON.parse(text) as EmbeddedAddresses);
-}
-
-function isEmbeddedKafka(config: SynclineConfig): boolean {
-  const brokers: unknown = config.kafka.brokers;
-  return brokers === 'embedded' || (Array.isArray(brokers) && brokers[0] === 'embedded');
 }
 
 function registryOf(config: SynclineConfig, embedded: EmbeddedAddresses): string | null {

@@ -166,6 +166,18 @@ describe('dead letters', () => {
     expect(await replayDeadLetters(store, producer, systemClock, { source: 'other' }, 110)).toBe(0);
   });
 
+  test('letters that fail again and again do not keep others from their turn', async () => {
+    const store = createDeadLetterStore(database.pool);
+    const producer = new FakeProducer();
+    await store.record([letterAt(1), letterAt(2), letterAt(3)], policy);
+    expect(await replayDeadLetters(store, producer, systemClock, { status: ['parked'] }, 2)).toBe(2);
+    const again = (at: number) => ({ ...letterAt(at + 50), replayOf: letterAt(at).id });
+    await store.record([again(1), again(2)], policy);
+    producer.sent.length = 0;
+    expect(await replayDeadLetters(store, producer, systemClock, { status: ['parked'] }, 1)).toBe(1);
+    expect(producer.sent.map((record) => record.key)).toEqual(['o-3']);
+  });
+
   test('a letter that another sweeper holds is left to it', async () => {
     const store = createDeadLetterStore(database.pool);
     await store.record([letterAt(1, 'schema.unknown'), letterAt(2, 'schema.unknown')], policy);

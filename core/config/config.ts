@@ -215,7 +215,9 @@ export const configSchema = z
     processor: concurrencySchema.describe('The stage that maps, identifies and filters.'),
     syncManager: concurrencySchema.describe('The stage that resolves and stores.'),
     retry: retrySchema.prefault({}).describe('How dead letters are tried again.'),
-    polling: pollingSchema.prefault({}).describe('Sources that must be asked for their changes.'),
+    polling: pollingSchema
+      .prefault({})
+      .describe('For connectors that must ask their source for changes; none of this version does, so nothing reads it yet.'),
     monitoring: monitoringSchema.prefault({}).describe('Figures kept in PostgreSQL.'),
     sources: sourcesSchema.describe('The systems whose changes come in, by name.'),
     demo: demoSchema.prefault({}).describe('A generator that shows life at once.'),
