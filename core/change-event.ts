@@ -36,6 +36,9 @@ export interface ChangeEvent {
   readonly data: JsonObject | null;
 }
 
+/** What a change says of itself before it says what changed. */
+export type ChangeEnvelope = Omit<ChangeEvent, 'data'>;
+
 export interface Origin {
   readonly topic: string;
   readonly partition: number;

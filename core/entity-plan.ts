@@ -38,6 +38,9 @@ export interface EntityPlan {
   readonly configId: string;
 }
 
+/** Entries of another format belong to another era. */
+const cacheFormat = 'cache/2';
+
 export function compileEntityPlan(declaration: EntityDeclaration, topics: TopicNames): EntityPlan {
   const { source, sourceType, kind } = declaration;
   const mapping = compileMapping(declaration.mapping);
@@ -55,6 +58,10 @@ export function compileEntityPlan(declaration: EntityDeclaration, topics: TopicN
     ordered: declaration.ordered ?? true,
     checksum: (data) => checksumOfText(canonical(data)),
     fingerprintIsChecksum: declaration.compare === undefined,
-    configId: hash('sha256', JSON.stringify([mapping.id, comparison.id, declaration.identity ?? null, sourceType]), 'hex'),
+    configId: hash(
+      'sha256',
+      JSON.stringify([cacheFormat, mapping.id, comparison.id, declaration.identity ?? null, sourceType]),
+      'hex',
+    ),
   };
 }

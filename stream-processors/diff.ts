@@ -103,6 +103,7 @@ function entryOf(record: IdentifiedChange): CacheWrite {
   return {
     key: record.event.key,
     fingerprint: record.fingerprint,
+    digest: record.digest,
     offset: record.record.offset,
     position: record.event.position,
     settled: false,
@@ -114,5 +115,5 @@ function forget(latest: Map<string, CacheWrite>, key: string, offset: number): v
 }
 
 export function forgottenEntry(key: string, offset: number): CacheWrite {
-  return { key, fingerprint: '', offset, position: lowestPosition, settled: false };
+  return { key, fingerprint: '', digest: '', offset, position: lowestPosition, settled: false };
 }

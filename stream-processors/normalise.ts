@@ -6,6 +6,7 @@ import { SyncError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { LogRecord } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
+import type { Glimpse } from './repeats.ts';
 
 /** A raw record after mapping. */
 export interface MappedChange {
@@ -15,6 +16,8 @@ export interface MappedChange {
   readonly data: JsonObject | null;
   /** What the filter compares; a deletion has one too. */
   readonly fingerprint: string;
+  /** Of the data as it came; empty where none was taken. */
+  readonly digest: string;
   readonly replayOf: string | undefined;
 }
 
@@ -43,7 +46,7 @@ export function normalise(
   plan: EntityPlan,
   partition: number,
   codec: RecordCodec<ChangeEvent>,
-  record: LogRecord,
+  { record, glance }: Glimpse,
   nowMs: number,
 ): NormalisedRecord {
   const replayOf = record.headers[rawHeaders.replayOf];
@@ -53,7 +56,8 @@ export function normalise(
     event = decode(plan, codec, record);
     const data = event.data === null || event.operation === 'delete' ? null : plan.mapping.map(event.data);
     const fingerprint = data === null ? deletedFingerprint : plan.comparison.fingerprint(data);
-    return { kind: 'change', record, event, data, fingerprint, replayOf };
+    const digest = data === null || glance === undefined ? '' : glance.digest;
+    return { kind: 'change', record, event, data, fingerprint, digest, replayOf };
   } catch (error) {
     if (!(error instanceof SyncError)) throw error;
     return deadRecord(plan, partition, record, event, error, nowMs);

@@ -4,7 +4,7 @@ import type { EntityPlan } from '../core/entity-plan.ts';
 import { SyncError } from '../core/errors.ts';
 import { partitionOf } from '../core/partition.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { BatchVerdict, LogBatch, LogProducer, OutgoingRecord, PartitionWorker } from '../core/ports/event-log.ts';
+import type { BatchVerdict, LogBatch, LogProducer, LogRecord, OutgoingRecord, PartitionWorker } from '../core/ports/event-log.ts';
 import type { IdentityStore } from '../core/ports/identity-store.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
 import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/stage-ledger.ts';
@@ -15,6 +15,7 @@ import { CacheSession } from './cache-session.ts';
 import { type Announcement, type DiffVerdicts, diff, forgottenEntry, unsettledMatches } from './diff.ts';
 import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
 import { type DeadRecord, deadRecord, normalise } from './normalise.ts';
+import { glimpseOf, takeRepeats } from './repeats.ts';
 
 /** One raw topic as the worker sees it. */
 export interface ProcessorLine {
@@ -89,11 +90,13 @@ export class ProcessorWorker implements PartitionWorker {
     const { plan, rawCodec } = line;
     const nowMs = this.#deps.clock.nowMs();
     await rawCodec.prepare?.(valuesOf(batch));
-    const normalised = batch.records.map((record) => normalise(plan, batch.partition, rawCodec, record, nowMs));
+    const glimpses = batch.records.map((record) => glimpseOf(rawCodec, record));
+    const cached = await this.#cachedStates(held, batch.records);
+    const { rest, repeats } = takeRepeats(plan, glimpses, cached, held.announced);
+    const normalised = rest.map((glimpse) => normalise(plan, batch.partition, rawCodec, glimpse, nowMs));
     const records = await identify(plan, batch.partition, normalised, this.#deps.identityStore, nowMs);
-    const cached = await this.#cachedStates(held, records);
     const confirmed = await this.#confirm(line, batch, records, cached);
-    const verdicts = diff({ plan, records, cached, announced: held.announced, confirmed });
+    const verdicts = withRepeats(diff({ plan, records, cached, announced: held.announced, confirmed }), repeats);
 
     // Invariant 2: produced and acknowledged, then the states, then the offsets. Any other order loses a change in a crash.
     await this.#announce(held, batch, verdicts);
@@ -147,8 +150,11 @@ export class ProcessorWorker implements PartitionWorker {
     held.lease = owned(await this.#deps.ledger.claim(held.lease, through, fresh), held.lease);
   }
 
-  async #cachedStates(held: Held, records: readonly IdentifiedRecord[]): Promise<ReadonlyMap<string, CacheEntry>> {
-    const keys = [...new Set(records.flatMap((record) => (record.kind === 'change' ? [record.event.key] : [])))];
+  /** By message key, which is the key of the event in it: whatever differs there is a dead letter. */
+  async #cachedStates(held: Held, records: readonly LogRecord[]): Promise<ReadonlyMap<string, CacheEntry>> {
+    const distinct = new Set<string>();
+    for (const { key } of records) if (key !== null) distinct.add(key);
+    const keys = [...distinct];
     const entries = await held.session.read(held.lease, keys);
     const cached = new Map<string, CacheEntry>();
     entries.forEach((entry, index) => {
@@ -247,6 +253,10 @@ function encodeForward(
     }
   }
   return { messages, rejected };
+}
+
+function withRepeats(verdicts: DiffVerdicts, repeats: readonly number[]): DiffVerdicts {
+  return { ...verdicts, unchanged: [...repeats, ...verdicts.unchanged], hits: verdicts.hits + repeats.length };
 }
 
 function forgetting({ letter, key }: DeadRecord): CacheWrite {

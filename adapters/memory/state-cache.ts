@@ -106,9 +106,7 @@ export class MemoryStateCache implements StateCache {
   write(ticket: CacheTicket, entries: readonly CacheWrite[]): Promise<boolean> {
     return this.#pace('cache.write', () => {
       if (!this.#isMark(this.#server.markOf(ticket), ticket.token, ticket.era)) return false;
-      for (const { key, fingerprint, offset, position, settled } of entries) {
-        this.#server.setEntry(ticket, key, { era: ticket.era, entry: { fingerprint, offset, position, settled } });
-      }
+      for (const { key, ...entry } of entries) this.#server.setEntry(ticket, key, { era: ticket.era, entry });
       return true;
     });
   }

@@ -113,7 +113,7 @@ function markOf(ticket: CacheTicket): string {
 }
 
 function entryText(era: string, entry: CacheEntry): string {
-  return `${era} ${entry.offset} ${entry.settled ? 1 : 0} ${entry.position} ${entry.fingerprint}`;
+  return `${era} ${entry.offset} ${entry.settled ? 1 : 0} ${entry.position} ${entry.digest} ${entry.fingerprint}`;
 }
 
 function parseEntry(text: string | null, era: string): CacheEntry | null {
@@ -121,11 +121,13 @@ function parseEntry(text: string | null, era: string): CacheEntry | null {
   const afterOffset = text.indexOf(' ', era.length);
   const afterSettled = afterOffset + 2;
   const afterPosition = text.indexOf(' ', afterSettled + 1);
+  const afterDigest = text.indexOf(' ', afterPosition + 1);
   return {
     offset: Number(text.slice(era.length, afterOffset)),
     settled: text[afterOffset + 1] === '1',
     position: text.slice(afterSettled + 1, afterPosition) as Position,
-    fingerprint: text.slice(afterPosition + 1),
+    digest: text.slice(afterPosition + 1, afterDigest),
+    fingerprint: text.slice(afterDigest + 1),
   };
 }
 

@@ -1,5 +1,5 @@
 import { isRealDay } from '../canonical/instant.ts';
-import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../change-event.ts';
+import type { CanonicalRecord, ChangeEnvelope, ChangeEvent, GoldenRecord } from '../change-event.ts';
 import { SyncError } from '../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
 import { isPosition } from '../position.ts';
@@ -44,8 +44,22 @@ export function goldenRecordFrom(value: JsonValue): GoldenRecord {
   return envelope as unknown as GoldenRecord;
 }
 
+/** A change event without its data. */
+export function changeEnvelopeFrom(value: JsonValue): ChangeEnvelope {
+  const envelope = envelopeOf(value);
+  checkEnvelope(envelope);
+  return envelope as unknown as ChangeEnvelope;
+}
+
 function checkChange(envelope: JsonObject): void {
-  const { operation, position, data } = envelope;
+  checkEnvelope(envelope);
+  const { data, operation } = envelope;
+  need(isData(data), 'data', 'an object or null');
+  need(data !== null || operation === 'delete', 'data', 'an object unless the operation is delete');
+}
+
+function checkEnvelope(envelope: JsonObject): void {
+  const { operation, position } = envelope;
   need(isUuid(envelope.eventId), 'eventId', 'a UUID');
   need(isName(envelope.source), 'source', 'a name');
   need(isName(envelope.kind), 'kind', 'a name');
@@ -54,8 +68,6 @@ function checkChange(envelope: JsonObject): void {
   need(typeof position === 'string' && isPosition(position), 'position', 'a position');
   need(isInstant(envelope.occurredAt), 'occurredAt', 'an RFC 3339 time in UTC');
   need(isKey(envelope.correlationId), 'correlationId', 'a text');
-  need(isData(data), 'data', 'an object or null');
-  need(data !== null || operation === 'delete', 'data', 'an object unless the operation is delete');
 }
 
 function checkOrigin(origin: JsonValue | undefined): void {

@@ -3,6 +3,7 @@ import { isSyncError, reasonOf, SyncError } from '../errors.ts';
 import { type JsonObject, type JsonValue, parseExact, stringifyExact } from '../json.ts';
 import type { PayloadName, PayloadTypes, RecordCodec, RecordCodecs } from '../ports/record-codec.ts';
 import { canonicalRecordFrom, changeEventFrom, goldenRecordFrom } from './envelope.ts';
+import { glanceAt } from './json-glance.ts';
 import { type RecordLimits, recordLimitsDefault, refuseTooDeep, refuseTooLarge, refuseUnstorableText } from './record-limits.ts';
 
 type AnyPayload = PayloadTypes[PayloadName];
@@ -11,7 +12,7 @@ type AnyPayload = PayloadTypes[PayloadName];
 export function jsonCodecs(limits: Partial<RecordLimits> = {}): RecordCodecs {
   const all = { ...recordLimitsDefault, ...limits };
   const codecs = {
-    change: jsonCodec(changeEventFrom, all),
+    change: { ...jsonCodec(changeEventFrom, all), glance: (value: Buffer) => glanceAt(value, all) },
     canonical: jsonCodec(canonicalRecordFrom, all),
     golden: jsonCodec(goldenRecordFrom, all),
   };

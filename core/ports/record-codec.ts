@@ -1,4 +1,4 @@
-import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../change-event.ts';
+import type { CanonicalRecord, ChangeEnvelope, ChangeEvent, GoldenRecord } from '../change-event.ts';
 
 /** What stands in the value of a message. */
 export interface PayloadTypes {
@@ -20,6 +20,16 @@ export interface RecordCodec<P> {
   encode(payload: P): Buffer | string;
   /** Throws SyncError('record.malformed') for anything that is not such a payload. */
   decode(value: Buffer): P;
+  /** A change event seen from outside; undefined where the codec cannot, and for what is not written as we write it. */
+  glance?(value: Buffer): Glance | undefined;
+}
+
+/** An unread change: most of what comes in is what came before. */
+export interface Glance {
+  /** Equal digests are equal data, byte for byte. */
+  readonly digest: string;
+  /** Undefined where it is none. Costs more than the digest, so it is asked for when that is known. */
+  envelope(): ChangeEnvelope | undefined;
 }
 
 export interface RecordCodecs {

@@ -33,6 +33,8 @@ export interface CacheEntry {
    * is sent on: what was before a miss is not known, and what was sent on may be refused.
    */
   readonly settled: boolean;
+  /** Of the record as it came, before mapping: equal bytes need no second look. Empty where the codec has none. */
+  readonly digest: string;
 }
 
 export interface CacheWrite extends CacheEntry {

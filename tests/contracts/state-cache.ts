@@ -20,7 +20,14 @@ function ticket(token: number, era = 'era-a', partition = 0): CacheTicket {
 }
 
 function entry(key: string, fingerprint: string, offset: number, settled = true): CacheWrite {
-  return { key, fingerprint, offset, position: positionOf(0, String(offset)), settled };
+  return {
+    key,
+    fingerprint,
+    offset,
+    position: positionOf(0, String(offset)),
+    settled,
+    digest: fingerprint === '' ? '' : `digest-of-${fingerprint.replaceAll(' ', '-')}`,
+  };
 }
 
 function stored({ key: _, ...entry }: CacheWrite) {
