@@ -70,7 +70,7 @@ module.exports = {
     ),
     clientStaysIn('kafka-clients-stay-home', ['kafkajs', '@platformatic/kafka', 'lz4-napi'], ['adapters/kafka']),
     clientStaysIn('redis-client-stays-home', ['ioredis'], ['adapters/redis']),
-    clientStaysIn('postgres-client-stays-home', ['pg', '@types/pg'], ['adapters/postgres', 'stack']),
+    clientStaysIn('postgres-client-stays-home', ['pg', '@types/pg'], ['adapters/postgres', 'connectors/postgres', 'stack']),
     clientStaysIn('registry-client-stays-home', ['@kafkajs/confluent-schema-registry'], ['adapters/schema-registry']),
     clientStaysIn('express-stays-home', ['express', '@types/express'], ['api', 'connectors/http']),
     clientStaysIn('prometheus-client-stays-home', ['prom-client'], ['monitoring']),

@@ -39,6 +39,7 @@ const keyParts = {
   instant: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/,
   uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   text: /^[^\0]{1,300}$/u,
+  count: /^\d{1,15}$/,
 } as const;
 export type KeyPart = keyof typeof keyParts;
 

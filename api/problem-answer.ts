@@ -47,6 +47,8 @@ export function answerProblems(onFailure: (error: unknown, correlationId: string
 /** What express itself refuses, in our words. */
 function knownError(error: unknown): unknown {
   if (isSyncError(error)) return error;
+  // What a router makes of `%zz`.
+  if (error instanceof URIError) return new SyncError('request.malformed-address', reasonOf(error), { cause: error });
   const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown };
   if (type === 'entity.too.large') return new SyncError('request.too-large', reasonOf(error), { cause: error });
   if (type === 'encoding.unsupported' || type === 'charset.unsupported') {

@@ -40,6 +40,17 @@ export function isAlive(report: RoleView): boolean {
   return report.state === 'running' && report.ageMs <= reportAgeMsMax;
 }
 
+/** What a process says of how often it reports; one that does not say so is of this version's rhythm. */
+const reportEveryMsDefault = 1_000;
+const reportsMissed = 3;
+
+/** Null for a process that reports as it should, and for one that has said that it ends. */
+export function silentForMs({ state, ageMs, details }: RoleView): number | null {
+  if (state === 'stopped' || state === 'failed') return null;
+  const everyMs = typeof details.reportEveryMs === 'number' ? details.reportEveryMs : reportEveryMsDefault;
+  return ageMs > everyMs * reportsMissed ? Math.round(ageMs) : null;
+}
+
 /** Each role must have one process at least that says it runs. */
 export function roleChecks(store: ReadStore, roles: readonly string[]): ReadinessCheck[] {
   return roles.map((role) => ({

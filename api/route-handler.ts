@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import type { z } from 'zod';
-import { SyncError } from '../core/errors.ts';
+import { isSyncError, reasonOf, SyncError } from '../core/errors.ts';
+import { parseExact } from '../core/json.ts';
 import { callerOf, mayActAs } from './caller.ts';
 import { invalidRequest } from './problem-answer.ts';
 import type { Route } from './route.ts';
@@ -9,11 +10,11 @@ const bodyBytesMax = 100_000;
 
 /** The routes as express knows them, and a refusal for every method an address does not take. */
 export function mountRoutes(router: Router, routes: readonly Route[]): void {
-  const json = express.json({ limit: bodyBytesMax, type: () => true, strict: false });
+  const text = express.text({ limit: bodyBytesMax, type: () => true });
   for (const route of routes) {
     const path = expressPath(route.path);
     if (route.body === undefined) router[route.method](path, handlerOf(route));
-    else router[route.method](path, requireRole(route), requireJson, json, handlerOf(route));
+    else router[route.method](path, requireRole(route), requireJson, text, parseJson, handlerOf(route));
   }
   // After all of them: the pattern of one address may fit another.
   for (const [path, ofPath] of Map.groupBy(routes, (route) => expressPath(route.path))) {
@@ -67,6 +68,18 @@ function refuseRole(route: Route, response: Response): void {
 const requireJson: RequestHandler = (request, _response, next) => {
   if (!request.is(['application/json', 'application/*+json'])) {
     throw new SyncError('request.unsupported-media-type', 'the content type must be application/json');
+  }
+  next();
+};
+
+/** Digits that a double does not carry are kept: what is posted may become a value of a record. */
+const parseJson: RequestHandler = (request, _response, next) => {
+  const text: unknown = request.body;
+  try {
+    request.body = typeof text === 'string' && text !== '' ? parseExact(text) : {};
+  } catch (error) {
+    if (isSyncError(error)) throw error;
+    throw new SyncError('request.malformed', `the body is not JSON: ${reasonOf(error)}`, { cause: error });
   }
   next();
 };

@@ -2,8 +2,11 @@ import express from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApiKeyStore } from '../adapters/postgres/api-key-store.ts';
 import { createDeadLetterStore } from '../adapters/postgres/dead-letter-store.ts';
+import { createDifferenceRebuilds } from '../adapters/postgres/difference-pairs.ts';
+import { createEntityStore } from '../adapters/postgres/entity-store.ts';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
 import { systemClock } from '../adapters/process/clock.ts';
+import type { EventId } from '../core/change-event.ts';
 import { parseConfig } from '../core/config/config.ts';
 import { deadLetterOf } from '../core/dead-letter.ts';
 import { replayDeadLetters } from '../sync-manager/dead-letter-replay.ts';
@@ -36,6 +39,10 @@ beforeAll(async () => {
     }),
     clock: systemClock,
     readStore: createReadStore(pool),
+    entityStore: createEntityStore(pool),
+    answers: { send: async () => '' as EventId },
+    kinds: new Map(),
+    differenceRebuilds: createDifferenceRebuilds(pool),
     keyStore,
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, producer, systemClock, filter, limit),

@@ -2,11 +2,13 @@ import { request as httpRequest } from 'node:http';
 import express from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../adapters/process/clock.ts';
+import type { EventId } from '../core/change-event.ts';
 import { parseConfig } from '../core/config/config.ts';
 import { compileRecordSchema } from '../core/config/record-schema.ts';
 import { SyncError } from '../core/errors.ts';
 import type { ApiRole } from '../core/ports/api-key-store.ts';
 import type { DeadLetterStore } from '../core/ports/dead-letter-store.ts';
+import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
 import { memoryKeyStore } from '../tests/memory-stores.ts';
 import { apiKeyHash, mintApiKey } from './api-key.ts';
@@ -40,6 +42,10 @@ async function openApi(deps: Partial<ApiDeps> = {}, api: object = {}, more: obje
     config: parseConfig({ api, ...more } as ConfigInput),
     clock: systemClock,
     readStore: partly<ReadStore>({}),
+    entityStore: partly<EntityStore>({}),
+    answers: { send: async () => '' as EventId },
+    kinds: new Map(),
+    differenceRebuilds: { request: async () => 0 },
     keyStore,
     deadLetterStore: partly<DeadLetterStore>({}),
     replayDeadLetters: async () => 0,
@@ -229,6 +235,40 @@ describe('what goes wrong', () => {
       expect((await fetch(url + path, await keyOf('viewer'))).status).toBe(400);
     },
   );
+
+  test.each(['/events/%zz', '/events/%', '/api/sync-state/%ff'])(
+    'the address %s is refused with how to write it',
+    async (path) => {
+      const ingest = express.Router();
+      ingest.all('/events/:type', (_request, response) => void response.json({ id: 'taken' }));
+      const { url, keyOf, failures } = await openApi({ ingest: { router: ingest, documents: [] } });
+      const response = await fetch(url + path, path.startsWith('/api') ? await keyOf('viewer') : {});
+      expect([response.status, response.headers.get('content-type')]).toEqual([
+        400,
+        expect.stringContaining('application/problem+json'),
+      ]);
+      expect(await response.json()).toMatchObject({ code: 'request.malformed-address', fix: expect.stringContaining('%25') });
+      expect(failures).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['/users', 'application/json; charset=utf-16', 415],
+    ['/users', 'application/json;charset="ISO-8859-1"', 415],
+    ['/users', 'application/json; charset=UTF-8', 200],
+    ['/users', 'application/json;charset="utf-8"; profile=x', 200],
+    ['/api/keys', 'application/json; charset=utf-16le', 415],
+  ])('%s takes a body of type %s: %i', async (path, type, status) => {
+    const { url, keyOf } = await openApi();
+    const { headers } = await keyOf('admin');
+    const response = await fetch(url + path, { method: 'POST', headers: { ...headers, 'content-type': type }, body: '{}' });
+    expect(response.status).toBe(status);
+    if (status !== 415) return;
+    expect(await response.json()).toMatchObject({
+      code: 'request.unsupported-media-type',
+      fix: expect.stringContaining('UTF-8'),
+    });
+  });
 
   test('too many requests are told when to come back', async () => {
     const { url, keyOf } = await openApi({}, { rateLimit: { perMinute: 3 } });

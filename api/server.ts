@@ -1,36 +1,52 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from 'cors';
 import express, { type Express, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import type { SynclineConfig } from '../core/config/config.ts';
+import type { AnswerSender } from '../core/conflict/answer-sender.ts';
 import { SyncError } from '../core/errors.ts';
 import type { ApiKeyStore } from '../core/ports/api-key-store.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { DeadLetterFilter, DeadLetterStore } from '../core/ports/dead-letter-store.ts';
+import type { DifferenceRebuilds } from '../core/ports/difference-pairs.ts';
+import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
 import type { LogEnds } from './accounting-reader.ts';
 import { type Authenticator, createAuthenticator, unauthenticated } from './authenticator.ts';
 import { callerOf, isFromThisMachine, mayActAs, setCaller } from './caller.ts';
+import { ConflictDesk } from './conflict-desk.ts';
 import { docsPage } from './docs-page.ts';
 import { type IngestDocument, openApiDocument } from './openapi.ts';
 import { answerProblems, correlate, notFound } from './problem-answer.ts';
 import { limitRate } from './rate-limit.ts';
 import { createReadiness, type Readiness, type ReadinessCheck } from './readiness.ts';
+import { refuseForeignCharset } from './request-charset.ts';
 import type { Route } from './route.ts';
 import { mountRoutes, refuseMethod } from './route-handler.ts';
+import { conflictRoutes } from './routes/conflicts.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { differenceRoutes } from './routes/differences.ts';
+import { entityRoutes } from './routes/entities.ts';
 import { historyRoutes } from './routes/history.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { sourceEventRoutes } from './routes/source-events.ts';
 import { sourceTypes } from './routes/source-type.ts';
 import { type About, statusRoutes } from './routes/status.ts';
 import { syncStateRoutes } from './routes/sync-state.ts';
+import { whatIfRoutes } from './routes/what-if.ts';
+import { type WhatIfDeps, WhatIfDesk } from './what-if-desk.ts';
 
 export interface ApiDeps {
   readonly config: Pick<SynclineConfig, 'profile' | 'api' | 'sources'>;
   readonly clock: Clock;
   readonly readStore: ReadStore;
+  readonly entityStore: EntityStore;
+  /** Sends decisions about conflicts on their way. */
+  readonly answers: Pick<AnswerSender, 'send'>;
+  /** By kind: its conflict policy, and the sources that have it. */
+  readonly kinds: WhatIfDeps['kinds'];
+  readonly differenceRebuilds: DifferenceRebuilds;
   readonly keyStore: ApiKeyStore;
   readonly deadLetterStore: DeadLetterStore;
   replayDeadLetters(filter: DeadLetterFilter, limit: number): Promise<number>;
@@ -65,6 +81,7 @@ export function createApi(deps: ApiDeps): Api {
   app.set('query parser', 'simple');
   app.use(measure(deps));
   app.use(allowOrigins(deps.config.api.corsOrigins));
+  app.use(refuseForeignCharset);
   // Before everything that costs: an ingest request passes one check and its own router.
   app.use(['/users', '/events'], admitIngest(deps, authenticator), limitRate(deps.config.api.rateLimit.ingestPerMinute));
   app.use(deps.ingest.router);
@@ -89,7 +106,11 @@ function routesOf(deps: ApiDeps, authenticator: Authenticator, readiness: Readin
     ...statusRoutes({ store, deadLetterStore, ends, readiness, clock, about }),
     ...syncStateRoutes(store, sourceTypeOf),
     ...sourceEventRoutes(store, sourceTypeOf),
-    ...historyRoutes(store, sourceTypeOf),
+    ...historyRoutes(store),
+    ...conflictRoutes({ store, desk: new ConflictDesk({ store, answers: deps.answers, clock }), sourceTypeOf }),
+    ...entityRoutes({ store, entities: deps.entityStore, kinds: deps.kinds }),
+    ...whatIfRoutes(new WhatIfDesk({ store: deps.entityStore, clock, kinds: deps.kinds })),
+    ...differenceRoutes(store, deps.differenceRebuilds, sourceTypeOf),
     ...deadLetterRoutes({ store: deadLetterStore, clock, replay: deps.replayDeadLetters }),
     ...keyRoutes(deps.keyStore, authenticator),
   ];
@@ -169,7 +190,10 @@ function measure({ clock, requestAnswered }: ApiDeps): RequestHandler {
 }
 
 async function listen(app: Express, host: string, port: number) {
-  const server = createServer({ keepAliveTimeout: 60_000, headersTimeout: 20_000, requestTimeout: 60_000 }, app);
+  // Not imported: `import` evaluates all that the module could export, here clients of 12 MB that nobody uses.
+  const server = process
+    .getBuiltinModule('node:http')
+    .createServer({ keepAliveTimeout: 60_000, headersTimeout: 20_000, requestTimeout: 60_000 }, app);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

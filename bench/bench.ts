@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../adapters/process/clock.ts';
 import { watchSignals } from '../adapters/process/signals.ts';
 import { calibrate } from './calibration.ts';
+import { engine } from './engine.ts';
 import { ingest } from './ingest.ts';
 import { latency, memoryIdle } from './latency.ts';
 import { summariseProfiles } from './profile-summary.ts';
@@ -13,7 +14,7 @@ import type { Profiles } from './rig.ts';
 import { isMissed, type Scenario } from './scenario.ts';
 import { allChange, memory, millionEntities, unchanged } from './throughput.ts';
 
-const scenarios: readonly Scenario[] = [allChange, unchanged, latency, memoryIdle, ingest, memory, millionEntities];
+const scenarios: readonly Scenario[] = [allChange, unchanged, latency, memoryIdle, ingest, memory, millionEntities, engine];
 
 const usage = `npm run bench -- [NAME…] [options]
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readTopic } from '../adapters/kafka/reader.ts';
 import { jsonCodecs } from '../core/codec/json-codec.ts';
-import { type Measurement, measureUntilSettled, progressOf, rolesRssMB } from './measurement.ts';
+import { type Measurement, measureUntilSettled, memoryNote, progressOf, rolesRssMB } from './measurement.ts';
 import { type Rig, withRig } from './rig.ts';
 import type { Result, Scenario, ScenarioContext } from './scenario.ts';
 import { Sender } from './sender.ts';
@@ -56,7 +56,7 @@ export const memoryIdle: Scenario = {
   name: 'memory-idle',
   promise: 'memory of our processes at 500 changes/s',
   run: (context) =>
-    withRig(context.rig, async (rig) => {
+    withRig({ ...context.rig, supervisor: 'start' }, async (rig) => {
       const sender = await Sender.open(rig);
       const course = new Course(context.quick ? 1_000 : 10_000);
       await rig.startRoles(pipelineRoles);
@@ -76,7 +76,11 @@ export const memoryIdle: Scenario = {
           baseline: null,
           ratio: null,
           rssMB: measured.rssMB,
-          notes: { 'MB at start': Math.round(atStartMB), 'cores busy for others': measured.strangersCores.toFixed(2) },
+          notes: {
+            'MB at start': Math.round(atStartMB),
+            'MB at the end': memoryNote(rig),
+            'cores busy for others': measured.strangersCores.toFixed(2),
+          },
         },
       ];
     }),

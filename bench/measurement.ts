@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { familyFigures, machineCpuSeconds, processFigures } from './process-figures.ts';
+import { familyFigures, machineCpuSeconds, processFigures, proportionalMB } from './process-figures.ts';
 import type { Rig } from './rig.ts';
 
 /** Where the pipeline stands, read from its tables by a connection of our own. */
@@ -89,6 +89,14 @@ export async function measureUntilSettled(rig: Rig, before: Progress, events: nu
 
 export function rolesRssMB(rig: Rig): number {
   return rig.roles.reduce((total, role) => total + processFigures(role.pid).rssMB, 0);
+}
+
+/** What each process holds, and beside it what it would hold alone: pages of the Node binary are counted by their users. */
+export function memoryNote(rig: Rig): string {
+  const figures = rig.roles.map(
+    ({ role, pid }) => `${role} ${processFigures(pid).rssMB.toFixed(0)} (${proportionalMB(pid).toFixed(0)})`,
+  );
+  return `${figures.join(', ')}; in brackets PSS`;
 }
 
 /** Cumulative CPU seconds by the names of our processes, the services and ourselves. */

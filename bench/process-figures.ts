@@ -40,6 +40,16 @@ export function processFigures(pid: number): ProcessFigures {
   return { cpuSeconds: row.ownTicks / ticksPerSecond, rssMB: (row.rssPages * pageBytes) / 1e6 };
 }
 
+/** Its memory with each shared page divided by those who share it. */
+export function proportionalMB(pid: number): number {
+  try {
+    const kB = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
+    return (Number(kB) * 1_024) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
 /** CPU seconds the whole machine was busy since it started, whoever used them. */
 export function machineCpuSeconds(): number {
   try {

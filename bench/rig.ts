@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { loadConfig } from '../adapters/process/config-file.ts';
 import { embeddedAddressesVariable, resolveAddresses } from '../bin/addresses.ts';
 import { projectFolder } from '../bin/config-files.ts';
 import { prepareInstallation } from '../bin/installation.ts';
-import { type Supervisor, superviseRoles } from '../bin/role-supervisor.ts';
+import { superviseRoles } from '../bin/role-supervisor.ts';
 import type { RoleName } from '../bin/roles/role.ts';
 import { type RunningStack, startStack } from '../stack/stack.ts';
 import { configText } from './workload.ts';
@@ -23,6 +24,8 @@ export interface RigOptions {
   readonly configText?: string;
   readonly apiPort?: number;
   readonly postgresParameters?: Readonly<Record<string, string>>;
+  /** `start`: a `syncline start` of its own runs the roles and the API beside them, as in an installation at work. */
+  readonly supervisor?: 'bench' | 'start';
 }
 
 export interface Profiles {
@@ -36,8 +39,13 @@ export interface RoleProcess {
   readonly pid: number;
 }
 
+interface Supervisor {
+  stop(): Promise<void>;
+}
+
 const roleStartMsMax = 60_000;
 const pollMs = 50;
+const logLimits = { bytesMax: 10_000_000, filesKept: 1 };
 
 /** An installation of its own in a temporary folder: services with production settings, and roles that come and go. */
 export class Rig {
@@ -50,6 +58,7 @@ export class Rig {
   readonly #folder: string;
   readonly #roleEnvironment: Readonly<Record<string, string>>;
   readonly #profiles: Profiles | null;
+  readonly #startsAll: boolean;
   #supervisor: Supervisor | undefined;
   #roles: RoleProcess[] = [];
 
@@ -60,6 +69,7 @@ export class Rig {
     this.#folder = folder;
     this.#roleEnvironment = environment;
     this.#profiles = options.profiles;
+    this.#startsAll = options.supervisor === 'start';
     this.kafka = { brokers: [stack.addresses.kafka!], clientId: 'bench' };
     this.pool = createPool({ url: stack.addresses.postgres!, connectionsMax: 4, applicationName: 'bench' });
     this.log = createKafkaLog({ ...this.kafka, compression: 'lz4' });
@@ -102,24 +112,42 @@ export class Rig {
   async startRoles(roles: readonly RoleName[]): Promise<void> {
     const { rows } = await this.pool.query<{ now: Date }>('SELECT clock_timestamp() AS now');
     const since = rows[0]!.now;
-    this.#supervisor = superviseRoles({
-      roles,
-      env: this.#roleEnvironment,
-      logFolder: join(this.#folder, 'logs'),
-      onEvent: (line) => this.say(line),
-    });
+    const wanted = this.#startsAll ? [...roles, 'api' as const] : roles;
+    const supervisor = this.#startsAll ? this.#start(wanted) : this.#supervise(wanted);
+    this.#supervisor = supervisor;
     const deadline = Date.now() + roleStartMsMax;
     while (Date.now() < deadline) {
       const found = await this.pool.query<{ role: string; pid: number }>(
         `SELECT role, (details->>'pid')::int AS pid FROM role_reports WHERE state = 'running' AND reported_at > $1`,
         [since],
       );
-      this.#roles = found.rows;
+      this.#roles = [...found.rows, ...(supervisor.pid === undefined ? [] : [{ role: 'supervisor', pid: supervisor.pid }])];
       for (const { pid, role } of found.rows) this.#profiles?.roleOfPid.set(pid, role);
-      if (roles.every((role) => found.rows.some((row) => row.role === role))) return;
+      if (wanted.every((role) => found.rows.some((row) => row.role === role))) return;
       await sleep(pollMs, undefined, { signal: this.signal });
     }
     throw new Error(`the roles ${roles.join(', ')} did not start within ${roleStartMsMax / 1_000} s`);
+  }
+
+  #supervise(roles: readonly RoleName[]): Supervisor & { readonly pid?: number } {
+    return superviseRoles({
+      roles,
+      env: this.#roleEnvironment,
+      logs: { folder: join(this.#folder, 'logs'), limits: logLimits },
+      onEvent: (line) => this.say(line),
+    });
+  }
+
+  #start(roles: readonly RoleName[]): Supervisor & { readonly pid?: number } {
+    const args = ['start', '--data-dir', join(this.#folder, 'start'), '--port', '0', '--roles', roles.join(',')];
+    const child = spawn(process.execPath, [join(projectFolder, 'bin', 'syncline.ts'), ...args], {
+      env: { ...process.env, ...this.#roleEnvironment },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      signal: this.signal,
+      killSignal: 'SIGINT',
+    });
+    child.on('error', () => undefined);
+    return { stop: () => endOf(child), ...(child.pid === undefined ? {} : { pid: child.pid }) };
   }
 
   async stopRoles(): Promise<void> {
@@ -139,6 +167,13 @@ export class Rig {
       rmSync(this.#folder, { recursive: true, force: true });
     }
   }
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGINT');
+  await gone;
 }
 
 export async function withRig<T>(options: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {

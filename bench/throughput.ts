@@ -102,7 +102,7 @@ export const memory: Scenario = {
   name: 'memory',
   promise: 'flat memory of our processes over 1,000,000 changes at full load',
   run: (context) =>
-    withRig(context.rig, async (rig) => {
+    withRig({ ...context.rig, supervisor: 'start' }, async (rig) => {
       const size = context.quick ? { entities: 10_000, events: 60_000 } : { entities: 100_000, events: 1_000_000 };
       const { measured } = await changesAfterPrefill(rig, size.entities, size.events);
       const slope = slopePer100k(measured);

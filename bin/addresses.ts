@@ -16,8 +16,11 @@ export type EmbeddedAddresses = Readonly<Partial<Record<'kafka' | 'postgres' | '
 
 export type ServicePart = keyof EmbeddedAddresses;
 
+/** The part of the configuration that says where the services are. */
+export type ServiceSettings = Pick<SynclineConfig, 'kafka' | 'postgres' | 'redis' | 'schemaRegistry'>;
+
 /** The parts this configuration leaves to us. */
-export function embeddedParts(config: SynclineConfig): ServicePart[] {
+export function embeddedParts(config: ServiceSettings): ServicePart[] {
   const parts: ServicePart[] = [];
   if (config.postgres.url === 'embedded') parts.push('postgres');
   if (config.redis.url === 'embedded') parts.push('redis');
@@ -26,7 +29,7 @@ export function embeddedParts(config: SynclineConfig): ServicePart[] {
   return parts;
 }
 
-export function resolveAddresses(config: SynclineConfig, embedded: EmbeddedAddresses): Addresses {
+export function resolveAddresses(config: ServiceSettings, embedded: EmbeddedAddresses): Addresses {
   return {
     kafka: config.kafka.brokers === 'embedded' ? [started('kafka', embedded)] : config.kafka.brokers,
     postgres: config.postgres.url === 'embedded' ? started('postgres', embedded) : config.postgres.url,
@@ -40,7 +43,7 @@ export function embeddedFromEnvironment(env: NodeJS.ProcessEnv): EmbeddedAddress
   return text === undefined ? {} : (JSON.parse(text) as EmbeddedAddresses);
 }
 
-function registryOf(config: SynclineConfig, embedded: EmbeddedAddresses): string | null {
+function registryOf(config: ServiceSettings, embedded: EmbeddedAddresses): string | null {
   const { url } = config.schemaRegistry;
   if (url === 'none') return null;
   return url === 'embedded' ? started('registry', embedded) : url;

@@ -1,26 +1,25 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { createWriteStream, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { LogFile, type LogFileLimits } from './log-file.ts';
+import { flagsOfRole, leanEntry, leanEnvironment } from './process-memory.ts';
 import type { RoleName } from './roles/role.ts';
 
-export const entry = fileURLToPath(new URL('./syncline.ts', import.meta.url));
 const restartDelayMs = 200;
 const restartDelayMsMax = 5_000;
 /** A role that lived this long starts its delays anew when it dies. */
 const steadyAfterMs = 30_000;
-/** A young generation of 16 MB each keeps scavenges cheap under load and the resting process small. */
-const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=512'];
-/** glibc gives each thread an arena of its own, which fragments: two are enough. */
-const memoryEnvironment = { MALLOC_ARENA_MAX: '2' };
-const logBytesMax = 50_000_000;
 
 export interface SupervisorOptions {
   readonly roles: readonly RoleName[];
   readonly env: Readonly<Record<string, string>>;
   /** Null: the roles write to our own standard output. */
-  readonly logFolder: string | null;
+  readonly logs: RoleLogs | null;
   onEvent(line: string): void;
+}
+
+export interface RoleLogs {
+  readonly folder: string;
+  readonly limits: LogFileLimits;
 }
 
 export interface Supervisor {
@@ -34,18 +33,19 @@ const stopGraceMs = 12_000;
 export function superviseRoles(options: SupervisorOptions): Supervisor {
   let stopping = false;
   const children = new Map<RoleName, ChildProcess>();
+  const output = options.logs === null ? 'inherit' : 'pipe';
 
   function start(role: RoleName, failures: number): void {
     const startedAt = Date.now();
-    const child = fork(entry, ['role', role], {
-      env: { ...memoryEnvironment, ...process.env, ...options.env },
-      execArgv: nodeFlags,
-      stdio: ['ignore', options.logFolder === null ? 'inherit' : 'pipe', options.logFolder === null ? 'inherit' : 'pipe', 'ipc'],
+    const child = fork(leanEntry, ['role', role], {
+      env: { ...leanEnvironment, ...process.env, ...options.env },
+      execArgv: [...flagsOfRole(role)],
+      stdio: ['ignore', output, output, 'ipc'],
       // A Ctrl-C in the terminal reaches only us: we decide the order in which things end.
       detached: true,
     });
     children.set(role, child);
-    if (options.logFolder !== null) keepLog(child, options.logFolder, role);
+    if (options.logs !== null) keepLog(child, options.logs, role);
     child.on('error', (error) => options.onEvent(`${role}: ${error.message}`));
     child.once('exit', (code, signal) => {
       children.delete(role);
@@ -77,13 +77,8 @@ async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
-function keepLog(child: ChildProcess, folder: string, role: RoleName): void {
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${role}.log`);
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) renameSync(file, `${file}.1`);
-  const log = createWriteStream(file, { flags: 'a' });
-  // A full disk costs log lines, not the processes.
-  log.on('error', () => undefined);
+function keepLog(child: ChildProcess, { folder, limits }: RoleLogs, role: RoleName): void {
+  const log = new LogFile(join(folder, `${role}.log`), limits);
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });
   child.once('close', () => log.end());

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { httpConnector } from './http/connector.ts';
+import { postgresConnector } from './postgres/connector.ts';
 
 /** What a connector is, said once: what it can do and what it needs to know. */
 export interface ConnectorDeclaration {
@@ -22,4 +23,4 @@ export interface ConnectorCapabilities {
 }
 
 /** A new connector is a folder and a line here. */
-export const connectors: readonly ConnectorDeclaration[] = [httpConnector];
+export const connectors: readonly ConnectorDeclaration[] = [httpConnector, postgresConnector];

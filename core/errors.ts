@@ -146,10 +146,40 @@ export const errorCatalogue = {
     fix: 'Send JSON as UTF-8 with content type application/json.',
     treatment: 'refuse',
   },
+  'request.malformed-address': {
+    summary: 'The address of the request cannot be read.',
+    fix: 'Write each character as the bytes of its UTF-8 form, `%C3%A4` for ä, and a percent sign itself as `%25`.',
+    treatment: 'refuse',
+  },
   'request.too-large': {
     summary: 'The body is larger than accepted.',
     fix: 'Send smaller batches; the limit is `api.bodyBytesMax`.',
     treatment: 'refuse',
+  },
+  'target.unavailable': {
+    summary: 'A target does not answer, or not in time.',
+    fix: 'Check that it runs and is reachable; what is written to it waits, other targets go on, and work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'target.misconfigured': {
+    summary: 'A target lacks a table, a column, a unique index or a permission that its configuration needs.',
+    fix: 'Do what the message names; work resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'target.guarded': {
+    summary: 'A target is paused, because more of it would be changed or deleted at once than its guard allows.',
+    fix: 'Look at what would be written; if it is right, approve it with `POST /api/targets/{name}/approve`.',
+    treatment: 'retry-batch',
+  },
+  'target.rejected': {
+    summary: 'A target refuses a record: a constraint, a type, or a key that is missing.',
+    fix: 'The reason names the column: correct the record or its mapping, then replay.',
+    treatment: 'park-record',
+  },
+  'target.flapping': {
+    summary: 'A system changes a record back again and again after our writes, so nothing more of it is written there.',
+    fix: 'Find out what changes it there, or give that system the last word on the field; then replay.',
+    treatment: 'park-record',
   },
   'request.unauthenticated': {
     summary: 'The request carries no valid API key.',
@@ -171,6 +201,11 @@ export const errorCatalogue = {
     fix: 'Read the current state and decide again.',
     treatment: 'refuse',
   },
+  'conflict.closed': {
+    summary: 'The conflict is not open any more: the first answer wins.',
+    fix: 'Look at the entity; a change of the record at one of its sources, or a new conflict, is how to change it again.',
+    treatment: 'refuse',
+  },
   'request.method-not-allowed': {
     summary: 'This address does not take this method.',
     fix: 'Use one of the methods named in the Allow header.',
@@ -178,7 +213,7 @@ export const errorCatalogue = {
   },
   'request.unsupported-media-type': {
     summary: 'The body is of a type that is not taken here.',
-    fix: 'Send JSON with content type application/json, plain or compressed with gzip, deflate or br.',
+    fix: 'Send JSON as UTF-8 with content type application/json, plain or compressed with gzip, deflate or br.',
     treatment: 'refuse',
   },
   'request.idempotency-mismatch': {

@@ -6,6 +6,8 @@ export interface Figures {
   /** Raw records by outcome; what was received and is in no outcome yet is in flight. */
   accounting(figures: AccountingFigures): void;
   deadLettersOpen(byStatus: Readonly<Record<string, number>>): void;
+  /** All pairs that are compared, also those without a difference. */
+  differences(pairs: readonly PairFigures[]): void;
   /** `route` is the pattern, `/api/sync-state/:entityId`, never the address: labels must stay few. */
   requestAnswered(request: { route: string; method: string; status: number; durationMs: number }): void;
 }
@@ -16,10 +18,20 @@ export interface AccountingFigures {
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;
 }
 
+export interface PairFigures {
+  readonly leftSource: string;
+  readonly rightSource: string;
+  readonly entityKind: string;
+  readonly onlyLeft: number;
+  readonly onlyRight: number;
+  readonly differs: number;
+}
+
 export function createFigures(metrics: Metrics): Figures {
   const records = metrics.gauge('syncline_accounting_records');
   const imbalance = metrics.gauge('syncline_accounting_imbalance_records');
   const open = metrics.gauge('syncline_dead_letters_open');
+  const differing = metrics.gauge('syncline_differences_entities');
   const requestSeconds = metrics.histogram('syncline_http_request_duration_seconds');
   return {
     accounting({ received, inFlight, outcomes }) {
@@ -32,6 +44,13 @@ export function createFigures(metrics: Metrics): Figures {
     deadLettersOpen(byStatus) {
       open.reset();
       for (const [status, count] of Object.entries(byStatus)) open.set({ status }, count);
+    },
+    differences(pairs) {
+      differing.reset();
+      for (const { leftSource: left, rightSource: right, entityKind: entity_kind, onlyLeft, onlyRight, differs } of pairs) {
+        const counts = { only_left: onlyLeft, only_right: onlyRight, differs };
+        for (const [difference, count] of Object.entries(counts)) differing.set({ left, right, entity_kind, difference }, count);
+      }
     },
     requestAnswered({ route, method, status, durationMs }) {
       requestSeconds.observe({ route, method, status }, durationMs / 1_000);

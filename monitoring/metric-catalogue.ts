@@ -96,6 +96,13 @@ export const metricCatalogue = {
     aggregation: 'max',
     rows: true,
   },
+  syncline_differences_entities: {
+    type: 'gauge',
+    help: 'Entities that two compared sources hold differently: `only_left`, `only_right` or `differs`.',
+    labels: ['left', 'right', 'entity_kind', 'difference'],
+    aggregation: 'max',
+    rows: true,
+  },
   syncline_state_cache_reads_total: {
     type: 'counter',
     help: 'States asked of the cache: hit where an entry could be trusted, miss where not.',

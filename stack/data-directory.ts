@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
 import { SyncError } from '../core/errors.ts';
 import { tryLock } from './file-lock.ts';
 import { claimPort, giveBackPort } from './ports.ts';
 import { endProcess } from './process-end.ts';
 import { isRunning, type ProcessIdentity } from './process-identity.ts';
-
-const memorySchema = z.object({
-  owner: z.object({ pid: z.number(), startedAt: z.string() }).optional(),
-  ports: z.record(z.string(), z.number()).default({}),
-  /** What was started here and not yet seen to end. */
-  services: z.record(z.string(), z.object({ pid: z.number(), startedAt: z.string() })).default({}),
-  /** Folders that had to be placed elsewhere. */
-  places: z.record(z.string(), z.string()).default({}),
-});
-type Memory = z.infer<typeof memorySchema>;
+import { parseStackMemory, type StackMemory } from './stack-memory.ts';
 
 const memoryFile = 'stack.json';
 
@@ -99,7 +89,7 @@ export async function openDataDirectory(directory: string, owner: ProcessIdentit
 }
 
 /** The identities are ours by record, pid and start: nothing that is merely called the same is touched. */
-async function endLeftovers(memory: Memory, onProgress: (line: string) => void): Promise<void> {
+async function endLeftovers(memory: StackMemory, onProgress: (line: string) => void): Promise<void> {
   for (const [name, identity] of Object.entries(memory.services)) {
     if (isRunning(identity)) {
       onProgress(`${name}: ending process ${identity.pid}, left behind by an earlier run`);
@@ -109,12 +99,12 @@ async function endLeftovers(memory: Memory, onProgress: (line: string) => void):
   }
 }
 
-function readMemory(path: string): Memory {
+function readMemory(path: string): StackMemory {
   const file = join(path, memoryFile);
-  return memorySchema.parse(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {});
+  return parseStackMemory(existsSync(file) ? readFileSync(file, 'utf8') : '{}');
 }
 
-function writeMemory(path: string, memory: Memory): void {
+function writeMemory(path: string, memory: StackMemory): void {
   const file = join(path, memoryFile);
   writeFileSync(`${file}.new`, `${JSON.stringify(memory, null, 2)}\n`);
   renameSync(`${file}.new`, file);

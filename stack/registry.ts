@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { SyncError } from '../core/errors.ts';
 import { hasClassArchive, provideClassArchive } from './class-archive.ts';
 import { lastLines, runCommand } from './command.ts';
@@ -126,6 +125,7 @@ function storageEnvironment(postgresAddress: string): Record<string, string> {
 }
 
 async function createDatabaseSchema(postgresAddress: string): Promise<void> {
+  const { Client } = await import('pg');
   const client = new Client({ connectionString: postgresAddress });
   try {
     await client.connect();

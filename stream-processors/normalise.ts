@@ -6,6 +6,7 @@ import { SyncError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { LogRecord } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
+import type { Position } from '../core/position.ts';
 import type { Glimpse } from './repeats.ts';
 
 /** A raw record after mapping. */
@@ -30,6 +31,8 @@ export interface ForgottenKey {
 export interface DeadRecord {
   readonly kind: 'dead';
   readonly key: string | null;
+  /** Null where the bytes could not be read. */
+  readonly position: Position | null;
   readonly letter: DeadLetter;
 }
 
@@ -83,7 +86,7 @@ export function deadRecord(
     body: record.value,
     replayOf: record.headers[rawHeaders.replayOf],
   } as const;
-  return { kind: 'dead', key: record.key, letter: deadLetterOf(subject, error, nowMs) };
+  return { kind: 'dead', key: record.key, position: event?.position ?? null, letter: deadLetterOf(subject, error, nowMs) };
 }
 
 function decode(plan: EntityPlan, codec: RecordCodec<ChangeEvent>, record: LogRecord): ChangeEvent {

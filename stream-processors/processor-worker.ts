@@ -11,6 +11,7 @@ import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/st
 import type { CacheEntry, CacheWrite, StateCache } from '../core/ports/state-cache.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import { ProducerPool } from '../core/producer-pool.ts';
+import { refusedChange } from '../core/refused-change.ts';
 import { CacheSession } from './cache-session.ts';
 import { type Announcement, type DiffVerdicts, diff, forgottenEntry, unsettledMatches } from './diff.ts';
 import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
@@ -101,13 +102,14 @@ export class ProcessorWorker implements PartitionWorker {
     // Invariant 2: produced and acknowledged, then the states, then the offsets. Any other order loses a change in a crash.
     await this.#announce(held, batch, verdicts);
     const { messages, rejected } = encodeForward(line, batch, verdicts.forward, nowMs);
-    const dead = records.filter((record) => record.kind === 'dead');
-    const letters = [...dead, ...rejected].map((record) => record.letter);
+    const dead = [...records.filter((record) => record.kind === 'dead'), ...rejected];
+    const letters = dead.map((record) => record.letter);
+    const refused = dead.map(({ letter, position }) => refusedChange(letter, position));
     await this.#producers.send([...messages, ...deadLetterMessages(letters, this.#deps.deadLetters)]);
     await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);
     const filtered = records.filter((record) => record.kind === 'forget').length;
     const stopped = { unchanged: verdicts.unchanged.length, filtered, 'dead-lettered': letters.length };
-    await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });
+    await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped, refused });
     return {
       forwarded: messages.length,
       unchanged: verdicts.unchanged.length,
@@ -175,7 +177,7 @@ export class ProcessorWorker implements PartitionWorker {
     const claims = candidates.map(({ entityId, event }) => {
       const { position, offset } = cached.get(event.key)!;
       const canonical = { topic: plan.canonicalTopic, partition: partitionOf(entityId, canonicalPartitions) };
-      return { entityId, canonical, position, offset };
+      return { entityId, canonical, key: event.key, position, offset };
     });
     const proved = await this.#deps.ledger.proves(batch, plan.sourceType, claims);
     return new Set(candidates.filter((_, index) => proved[index]).map((candidate) => candidate.event.key));

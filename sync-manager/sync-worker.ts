@@ -1,6 +1,8 @@
-import { type CanonicalRecord, type GoldenRecord, goldenSourceType, type Origin } from '../core/change-event.ts';
-import type { ConflictResolver } from '../core/conflict/resolver.ts';
+import { type CanonicalRecord, type GoldenRecord, goldenSourceType, type Origin, rawHeaders } from '../core/change-event.ts';
+import { decodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
+import type { ConflictPolicy } from '../core/conflict/policy.ts';
 import { deadLetterOf } from '../core/dead-letter.ts';
+import type { DifferencePair } from '../core/differences/difference-pair.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { BatchVerdict, LogBatch, LogRecord, PartitionRef, PartitionWorker } from '../core/ports/event-log.ts';
@@ -11,16 +13,21 @@ import {
   EventsKnown,
   type SyncLease,
   type SyncStore,
-  type SyncTransaction,
+  type Written,
 } from '../core/ports/sync-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
-import { type Arrival, decide, maybeKnown, sharedEntities } from './decide.ts';
+import { type Arrival, decide, maybeKnown, recordsOf, sharedEntities, subjectOf } from './decide.ts';
 import type { Publisher, PublishLine } from './publisher.ts';
 
 /** One canonical topic as the worker sees it. */
 export interface SyncLine extends PublishLine {
   readonly kind: string;
   readonly canonicalCodec: RecordCodec<CanonicalRecord>;
+  readonly policy: ConflictPolicy;
+  /** Whether several sources speak of this kind. */
+  readonly isShared: boolean;
+  readonly writtenBack: ReadonlySet<string>;
+  readonly pairs: readonly DifferencePair[];
 }
 
 export interface SyncWorkerDeps {
@@ -28,7 +35,6 @@ export interface SyncWorkerDeps {
   readonly lines: ReadonlyMap<string, SyncLine>;
   readonly store: SyncStore;
   readonly publisher: Publisher;
-  readonly resolver: ConflictResolver;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
@@ -47,11 +53,6 @@ interface Stretch {
 interface PlacedArrival {
   readonly offset: number;
   readonly arrival: Arrival;
-}
-
-interface Committed {
-  readonly effects: BatchEffects;
-  readonly outboxId: number | null;
 }
 
 const latencySamplesMax = 32;
@@ -125,21 +126,26 @@ export class SyncWorker implements PartitionWorker {
     const through = new Map(Object.entries(lease.settledThrough));
     const arrivals: PlacedArrival[] = [];
     for (const message of batch.records) {
-      const record = this.#decode(line, batch, message);
-      if (record === null) continue;
-      const id = originId(record.origin);
-      if (record.origin.offset <= (through.get(id) ?? -1)) continue;
-      through.set(id, record.origin.offset);
-      arrivals.push({ offset: message.offset, arrival: { kind: 'record', record } });
+      const arrival = this.#decode(line, batch, message);
+      if (arrival === null) continue;
+      if (arrival.kind === 'record') {
+        const { origin } = arrival.record;
+        const id = originId(origin);
+        if (origin.offset <= (through.get(id) ?? -1)) continue;
+        through.set(id, origin.offset);
+      }
+      arrivals.push({ offset: message.offset, arrival });
     }
     return arrivals;
   }
 
   /** Null for what only a stranger can have written here: it has no raw record to account for. */
-  #decode(line: SyncLine, batch: LogBatch, message: LogRecord): CanonicalRecord | null {
+  #decode(line: SyncLine, batch: LogBatch, message: LogRecord): Exclude<Arrival, { kind: 'dead' }> | null {
     try {
       if (message.value === null) throw new SyncError('record.malformed', 'the message has no value');
-      return line.canonicalCodec.decode(message.value);
+      if (message.headers[rawHeaders.control] === 'acknowledged')
+        return { kind: 'acknowledgement', ...decodeAcknowledgement(message.value) };
+      return { kind: 'record', record: line.canonicalCodec.decode(message.value) };
     } catch (error) {
       if (!(error instanceof SyncError)) throw error;
       this.#deps.telemetry.deadLettered({
@@ -168,7 +174,7 @@ export class SyncWorker implements PartitionWorker {
     if (arrivals.length === 0) throw error;
     const [only] = arrivals;
     if (arrivals.length === 1 && only) {
-      if (only.arrival.kind === 'dead') throw error;
+      if (only.arrival.kind !== 'record') throw error;
       return [{ arrivals: [{ offset: only.offset, arrival: this.#deadArrival(line, only.arrival.record, error) }], through }];
     }
     const middle = arrivals.length >> 1;
@@ -200,43 +206,45 @@ export class SyncWorker implements PartitionWorker {
   }
 
   async #commit(held: Held, line: SyncLine, stretch: Stretch): Promise<void> {
-    const settledThrough = settledAfter(held.lease, stretch.arrivals);
+    const reach = { through: stretch.through, settledThrough: settledAfter(held.lease, stretch.arrivals) };
     const arrivals = stretch.arrivals.map((placed) => placed.arrival);
-    let committed: Committed | undefined;
-    const attempt = (lookUpAll: boolean) =>
-      this.#deps.store.transact(held.lease, stretch.through, settledThrough, async (transaction) => {
-        committed = await this.#write(transaction, arrivals, lookUpAll);
-      });
-    const lease = await attempt(false).catch((error: unknown) => {
+    const attempt = async (lookUpAll: boolean): Promise<{ effects: BatchEffects; written: Written | null }> => {
+      const effects = await this.#decide(line, arrivals, lookUpAll);
+      return { effects, written: await this.#deps.store.write(held.lease, reach, effects) };
+    };
+    const { effects, written } = await attempt(false).catch((error: unknown) => {
       if (error instanceof EventsKnown) return attempt(true);
       throw error;
     });
-    if (lease === null)
+    if (written === null)
       throw new SyncError('lease.lost', `${held.lease.topic}/${held.lease.partition} belongs to another process now`);
+    const { lease, outboxId } = written;
     held.lease = lease;
-    if (committed === undefined) return;
-    this.#tell(arrivals, committed.effects);
-    const { effects, outboxId } = committed;
+    this.#tell(recordsOf(arrivals), effects);
     if (outboxId !== null)
       await this.#deps.publisher.publish(lease, line, outboxId, effects.outbox, this.#goldenOf(held, effects));
   }
 
-  async #write(transaction: SyncTransaction, arrivals: readonly Arrival[], lookUpAll: boolean): Promise<Committed | undefined> {
-    if (arrivals.length === 0) return undefined;
-    const records = arrivals.map((arrival) => arrival.record);
-    const heads = await transaction.headsOf([...new Set(records.map((record) => record.entityId))]);
-    const sharedIds = sharedEntities(records, heads);
-    const shared = sharedIds.length === 0 ? [] : await transaction.statesOf(sharedIds);
-    const suspects = lookUpAll ? records.map((record) => record.eventId) : maybeKnown(records, heads);
-    const known = suspects.length === 0 ? new Set<never>() : await transaction.knownEvents(suspects);
-    const effects = decide({ arrivals, heads, shared, known, resolver: this.#deps.resolver });
-    return { effects, outboxId: await transaction.write(effects) };
+  async #decide(line: SyncLine, arrivals: readonly Arrival[], lookUpAll: boolean): Promise<BatchEffects> {
+    const { store } = this.#deps;
+    const { policy, isShared, writtenBack, pairs } = line;
+    const entityIds = [...new Set(arrivals.map((arrival) => subjectOf(arrival).entityId))];
+    const heads = isShared || entityIds.length === 0 ? [] : await store.headsOf(entityIds);
+    const sharedIds = isShared ? entityIds : sharedEntities(arrivals, heads);
+    const shared = sharedIds.length === 0 ? [] : await store.statesOf(sharedIds);
+    const records = recordsOf(arrivals);
+    const suspects = lookUpAll ? records.map((record) => record.eventId) : maybeKnown(records, isShared ? shared : heads);
+    const known = suspects.length === 0 ? new Set<never>() : await store.knownEvents(suspects);
+    const ledgerIds = arrivals.flatMap((arrival) => (arrival.kind === 'acknowledgement' ? [arrival.ledgerId] : []));
+    const unacknowledged = ledgerIds.length === 0 ? new Set<never>() : await store.unacknowledged(ledgerIds);
+    return decide({ arrivals, heads, shared, known, unacknowledged, policy, isShared, writtenBack, pairs });
   }
 
   #goldenOf(held: Held, effects: BatchEffects): GoldenRecord[] {
     const updatedAt = new Date(this.#deps.clock.nowMs()).toISOString();
+    const resolved = new Set(effects.outbox.resolved);
     return effects.states
-      .filter((row) => row.sourceType === goldenSourceType)
+      .filter((row) => row.sourceType === goldenSourceType && resolved.has(row.entityId))
       .map((row) => ({
         entityId: row.entityId,
         kind: row.kind,
@@ -248,13 +256,14 @@ export class SyncWorker implements PartitionWorker {
       }));
   }
 
-  #tell(arrivals: readonly Arrival[], effects: BatchEffects): void {
+  #tell(records: readonly CanonicalRecord[], effects: BatchEffects): void {
     const { telemetry, clock } = this.#deps;
     const nowMs = clock.nowMs();
     const bySource = new Map<string, number>();
-    for (const { record } of arrivals) bySource.set(record.source, (bySource.get(record.source) ?? 0) + 1);
-    for (const [source, records] of bySource) telemetry.recordsIn({ stage: 'sync-manager', source, records });
-    const source = arrivals[0]!.record.source;
+    for (const { source } of records) bySource.set(source, (bySource.get(source) ?? 0) + 1);
+    for (const [source, count] of bySource) telemetry.recordsIn({ stage: 'sync-manager', source, records: count });
+    const source = records[0]?.source;
+    if (source === undefined) return;
     for (const { outcome, count } of effects.counts)
       telemetry.recordsOut({ stage: 'sync-manager', source, outcome, records: count });
     for (const letter of effects.outbox.deadLetters) {
@@ -267,9 +276,9 @@ export class SyncWorker implements PartitionWorker {
         key: letter.key,
       });
     }
-    const step = Math.max(1, Math.floor(arrivals.length / latencySamplesMax));
-    for (let index = 0; index < arrivals.length; index += step) {
-      const { record } = arrivals[index]!;
+    const step = Math.max(1, Math.floor(records.length / latencySamplesMax));
+    for (let index = 0; index < records.length; index += step) {
+      const record = records[index]!;
       telemetry.latencyObserved({ source: record.source, latencyMs: nowMs - record.receivedAtMs });
     }
   }
@@ -277,7 +286,7 @@ export class SyncWorker implements PartitionWorker {
 
 function settledAfter(lease: SyncLease, arrivals: readonly PlacedArrival[]): Record<string, number> {
   const through = { ...lease.settledThrough };
-  for (const { arrival } of arrivals) through[originId(arrival.record.origin)] = arrival.record.origin.offset;
+  for (const { origin } of recordsOf(arrivals.map(({ arrival }) => arrival))) through[originId(origin)] = origin.offset;
   return through;
 }
 

@@ -27,8 +27,15 @@ export function memoryKeyStore(): ApiKeyStore {
 export function memoryIngestStore(): IngestStore & { readonly requests: Map<string, IngestRequest> } {
   const requests = new Map<string, IngestRequest>();
   const idOf = (claim: { scope: string; idempotencyKey: string }) => `${claim.scope}\0${claim.idempotencyKey}`;
+  const clock = { nowUs: 0, throughUs: 0 };
   return {
     requests,
+    async reserve({ atLeastUs, drawnUs, aheadUs }) {
+      const reservedThroughUs = clock.throughUs;
+      clock.nowUs = Math.max(Date.now() * 1_000, clock.nowUs, atLeastUs ?? 0);
+      clock.throughUs = Math.max(clock.throughUs, clock.nowUs + aheadUs, drawnUs);
+      return { nowUs: clock.nowUs, reservedThroughUs };
+    },
     async claim(claims) {
       return claims.map((claim) => {
         const stored = requests.get(idOf(claim)) ?? { ...claim, accepted: false };

@@ -16,11 +16,9 @@ export interface KafkaLogOptions extends KafkaConnection {
 export type ProducerLibrary = 'platformatic' | 'kafkajs';
 
 /** Loaded when asked for: a process carries the memory of one library only. */
-const openProducer = {
-  platformatic: async (connection: KafkaConnection, compression: Compression) =>
-    (await import('./platformatic-producer.ts')).openPlatformaticProducer(connection, compression),
-  kafkajs: async (connection: KafkaConnection, compression: Compression) =>
-    (await import('./kafkajs-producer.ts')).openKafkajsProducer(connection, compression),
+const producerOpener = {
+  platformatic: async () => (await import('./platformatic-producer.ts')).openPlatformaticProducer,
+  kafkajs: async () => (await import('./kafkajs-producer.ts')).openKafkajsProducer,
 };
 
 export interface KafkaLog extends EventLog {
@@ -35,7 +33,8 @@ export function createKafkaLog(options: KafkaLogOptions): KafkaLog {
   const subscriptions = new Set<LogSubscription>();
   return {
     async producer() {
-      const open = () => openProducer[producerClient](options, compression);
+      const openClient = await producerOpener[producerClient]();
+      const open = () => openClient(options, compression);
       const producer = createLogProducer({ connection: options, open, available });
       producers.add(producer);
       return producer;

@@ -41,9 +41,14 @@ describeStateCache('the memory cache', async () => {
 });
 
 describeStageLedger('the memory ledger', async () => {
-  const rows = new LedgerRows();
+  const syncRows = new SyncRows();
+  const rows = new LedgerRows(syncRows.refused);
   return {
-    ledger: new MemoryStageLedger(rows, () => false),
+    ledger: new MemoryStageLedger(rows, (origin, type, claim) => syncRows.proves(origin, type, claim)),
+    store: new MemorySyncStore(syncRows, { nowMs: () => Date.UTC(2026, 0, 1) }),
+    letter: async (id, status) => {
+      if (status !== 'parked') syncRows.refused.close(id);
+    },
     counts: async (ref) => {
       const { forwarded, stopped } = rows.countsOf(ref);
       return { forwarded, stopped: Object.fromEntries(stopped) };

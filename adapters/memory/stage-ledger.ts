@@ -2,6 +2,7 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
 import { atOnce, type Pace, partitionName } from './pace.ts';
+import { RefusedRows } from './refused-rows.ts';
 
 interface Progress {
   token: number;
@@ -14,13 +15,19 @@ interface Progress {
   readonly stopped: Map<Outcome, number>;
 }
 
-/** What the tables prove of an entry at this moment. */
+/** Whether an entry's change is stored and nothing older is on its way. */
 export type Proof = (origin: PartitionRef, sourceType: string, claim: EntryClaim) => boolean;
 
 /** The rows of PostgreSQL, shared by every process. */
 export class LedgerRows {
+  /** Both stages write into it, so the sync manager's rows share theirs. */
+  readonly refused: RefusedRows;
   readonly #rows = new Map<string, Progress>();
   #eras = 0;
+
+  constructor(refused = new RefusedRows()) {
+    this.refused = refused;
+  }
 
   rowOf(ref: PartitionRef): Progress | undefined {
     return this.#rows.get(partitionName(ref));
@@ -81,7 +88,9 @@ export class MemoryStageLedger implements StageLedger {
   }
 
   proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]): Promise<readonly boolean[]> {
-    return this.#pace('ledger.proves', () => claims.map((claim) => this.#proof(origin, sourceType, claim)));
+    return this.#pace('ledger.proves', () =>
+      claims.map((claim) => this.#proof(origin, sourceType, claim) && !this.#rows.refused.holdBack(origin, claim)),
+    );
   }
 
   settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null> {
@@ -91,6 +100,7 @@ export class MemoryStageLedger implements StageLedger {
         row.nextOffset = through;
         row.stoppedAhead = row.stoppedAhead.filter((offset) => offset >= through);
         row.forwarded += outcome.forwarded;
+        this.#rows.refused.keep(outcome.refused ?? []);
         for (const [name, records] of Object.entries(outcome.stopped) as [Outcome, number][]) {
           row.stopped.set(name, (row.stopped.get(name) ?? 0) + records);
         }

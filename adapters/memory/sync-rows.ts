@@ -9,8 +9,10 @@ import type {
   ReplayOutcome,
   StateRow,
   SyncLease,
+  SyncReach,
 } from '../../core/ports/sync-store.ts';
 import { partitionName } from './pace.ts';
+import { RefusedRows } from './refused-rows.ts';
 
 interface Progress {
   token: number;
@@ -27,10 +29,13 @@ interface PlacedOutboxRow {
 /** The tables of the sync manager, shared by every process. Whatever changes them here is one commit. */
 export class SyncRows {
   readonly events = new Map<EventId, EventRow>();
+  /** Write-backs that were made and not acknowledged yet. */
+  readonly writtenBack = new Set<string>();
   readonly conflicts = new Map<string, ConflictRow>();
   /** By `topic/partition outcome` of the raw topic. */
   readonly counts = new Map<string, number>();
   readonly replays: ReplayOutcome[] = [];
+  readonly refused = new RefusedRows();
   readonly epoch = 1;
   readonly #states = new Map<EntityId, Map<string, StateRow>>();
   readonly #syncedAtMs = new Map<EntityId, number>();
@@ -85,28 +90,24 @@ export class SyncRows {
     return ++this.#outboxIds;
   }
 
-  commit(
-    lease: SyncLease,
-    through: number,
-    settledThrough: Readonly<Record<string, number>>,
-    written: Written,
-    nowMs: number,
-  ): void {
+  commit(lease: SyncLease, reach: SyncReach, effects: BatchEffects, outboxId: number | null, nowMs: number): void {
     const progress = this.progressOf(lease);
-    progress.nextOffset = through;
-    progress.settledThrough = settledThrough;
-    if (written === null) return;
-    const { effects, outboxId } = written;
+    progress.nextOffset = reach.through;
+    progress.settledThrough = reach.settledThrough;
     for (const event of effects.events) this.events.set(event.eventId, event);
     for (const state of effects.states) this.#putState(state, nowMs);
     for (const conflict of effects.conflicts) {
-      if (!this.conflicts.has(conflict.conflictId)) this.conflicts.set(conflict.conflictId, conflict);
+      const known = this.conflicts.get(conflict.conflictId);
+      if (known === undefined || known.status === 'open') this.conflicts.set(conflict.conflictId, conflict);
     }
+    for (const ledgerId of effects.acknowledged) this.writtenBack.delete(ledgerId);
     for (const { topic, partition, outcome, count } of effects.counts) {
       const name = `${partitionName({ topic, partition })} ${outcome}`;
       this.counts.set(name, (this.counts.get(name) ?? 0) + count);
     }
     this.replays.push(...effects.replays);
+    this.refused.keep(effects.refused);
+    for (const { deadLetterId } of effects.replays) this.refused.close(deadLetterId);
     if (outboxId !== null) {
       const ref = { topic: lease.topic, partition: lease.partition };
       const placed = { ref, row: { id: outboxId, ...effects.outbox }, committedAtMs: nowMs };
@@ -121,6 +122,3 @@ export class SyncRows {
     this.#syncedAtMs.set(row.entityId, nowMs);
   }
 }
-
-/** What a transaction holds back until it commits. */
-export type Written = { readonly effects: BatchEffects; readonly outboxId: number | null } | null;

@@ -1,20 +1,22 @@
-import assert from 'node:assert';
-import { type EntityId, type GoldenRecord, goldenSourceType } from '../../core/change-event.ts';
+import { type EntityId, type EventId, type GoldenRecord, goldenSourceType } from '../../core/change-event.ts';
 import { findUnstorableText, stringifyExact } from '../../core/json.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import {
   type BatchEffects,
   BatchRejected,
   EventsKnown,
+  movedTo,
   type Outbox,
   type OutboxRow,
+  type StateHead,
   type StateRow,
   type SyncLease,
+  type SyncReach,
   type SyncStore,
-  type SyncTransaction,
+  type Written,
 } from '../../core/ports/sync-store.ts';
 import { atOnce, type Pace } from './pace.ts';
-import type { SyncRows, Written } from './sync-rows.ts';
+import type { SyncRows } from './sync-rows.ts';
 
 export interface MemorySyncStoreOptions {
   readonly nowMs: () => number;
@@ -24,9 +26,8 @@ export interface MemorySyncStoreOptions {
 }
 
 /**
- * Transactions as PostgreSQL gives them here: reads see what is committed, writes stay apart until the commit, and the
- * row of the partition's offset admits one transaction. PostgreSQL lets the second wait for that row; here it goes on
- * and finds at its commit that it came too late. Nobody can tell the two apart.
+ * Reads see what is committed, a write takes place whole or not at all, and the row of the partition's offset admits
+ * one at a time: who comes second finds that it came too late.
  */
 export class MemorySyncStore implements SyncStore {
   readonly #rows: SyncRows;
@@ -50,35 +51,31 @@ export class MemorySyncStore implements SyncStore {
     });
   }
 
-  async transact(
-    lease: SyncLease,
-    through: number,
-    settledThrough: Readonly<Record<string, number>>,
-    work: (transaction: SyncTransaction) => Promise<void>,
-  ): Promise<SyncLease | null> {
-    if (!(await this.#pace('store.begin', () => this.#isHeld(lease)))) return null;
-    let written: Written = null;
-    await work({
-      headsOf: (entityIds) =>
-        this.#pace('store.headsOf', () =>
-          entityIds.flatMap((entityId) => this.#rows.statesOf(entityId)).map(({ data: _, ...head }) => head),
-        ),
-      statesOf: (entityIds) => this.#pace('store.statesOf', () => entityIds.flatMap((entityId) => this.#rows.statesOf(entityId))),
-      knownEvents: (eventIds) =>
-        this.#pace('store.knownEvents', () => new Set(eventIds.filter((id) => this.#rows.events.has(id)))),
-      write: (effects) =>
-        this.#pace('store.write', () => {
-          assert(written === null, 'a transaction writes once');
-          this.#check(effects);
-          const outboxId = isEmpty(effects.outbox) ? null : this.#rows.newOutboxId();
-          written = { effects, outboxId };
-          return outboxId;
-        }),
-    });
-    return this.#pace('store.commit', () => {
+  headsOf(entityIds: readonly EntityId[]): Promise<readonly StateHead[]> {
+    return this.#pace('store.headsOf', () =>
+      entityIds.flatMap((entityId) => this.#rows.statesOf(entityId)).map(({ data: _, voice: __, ...head }) => head),
+    );
+  }
+
+  statesOf(entityIds: readonly EntityId[]): Promise<readonly StateRow[]> {
+    return this.#pace('store.statesOf', () => entityIds.flatMap((entityId) => this.#rows.statesOf(entityId)));
+  }
+
+  knownEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>> {
+    return this.#pace('store.knownEvents', () => new Set(eventIds.filter((id) => this.#rows.events.has(id))));
+  }
+
+  unacknowledged(ledgerIds: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#pace('store.unacknowledged', () => new Set(ledgerIds.filter((id) => this.#rows.writtenBack.has(id))));
+  }
+
+  write(lease: SyncLease, reach: SyncReach, effects: BatchEffects): Promise<Written | null> {
+    return this.#pace('store.write', () => {
       if (!this.#isHeld(lease)) return null;
-      this.#rows.commit(lease, through, settledThrough, written, this.#nowMs());
-      return { ...lease, nextOffset: through, settledThrough };
+      this.#check(effects);
+      const outboxId = isEmpty(effects.outbox) ? null : this.#rows.newOutboxId();
+      this.#rows.commit(lease, reach, effects, outboxId, this.#nowMs());
+      return { lease: movedTo(lease, reach), outboxId };
     });
   }
 
@@ -131,13 +128,19 @@ export class MemorySyncStore implements SyncStore {
   #check(effects: BatchEffects): void {
     const stateKeys = new Set(effects.states.map((row) => `${row.sourceType} ${row.entityId}`));
     if (stateKeys.size !== effects.states.length) throw new BatchRejected('a row of sync_state would be written twice');
-    for (const { eventId, data } of [...effects.states, ...effects.events]) {
+    // A golden row is made of what was taken before.
+    const states = effects.states.filter((row) => row.sourceType !== goldenSourceType);
+    for (const { eventId, data } of [...states, ...effects.events]) {
       const refusal = this.#refusalOf(eventId, data) ?? (data === null ? undefined : findUnstorableText(stringifyExact(data)));
       if (refusal !== undefined) throw new BatchRejected(refusal);
     }
-    const eventIds = new Set(effects.events.map((event) => event.eventId));
+    for (const { details } of effects.conflicts) {
+      const refusal = findUnstorableText(stringifyExact(details));
+      if (refusal !== undefined) throw new BatchRejected(refusal);
+    }
+    const own = new Set(effects.events.map((event) => event.eventId));
     const known = effects.events.some((event) => this.#rows.events.has(event.eventId));
-    if (known || eventIds.size !== effects.events.length) throw new EventsKnown('events of the batch are stored already');
+    if (known || own.size !== effects.events.length) throw new EventsKnown('events of the batch are stored already');
   }
 }
 

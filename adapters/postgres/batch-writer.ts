@@ -1,41 +1,82 @@
 import type pg from 'pg';
 import { goldenSourceType } from '../../core/change-event.ts';
 import { stringifyExact } from '../../core/json.ts';
-import type { OutcomeCount } from '../../core/outcome.ts';
 import {
   type BatchEffects,
+  type ConflictRow,
   type EventRow,
-  EventsKnown,
+  movedTo,
   type Outbox,
   type StateRow,
   type SyncLease,
+  type SyncReach,
+  type Written,
 } from '../../core/ports/sync-store.ts';
+import { writeDifferences } from './differences-writer.ts';
+import { keepRefused } from './refused-changes.ts';
 
 /**
- * Events and states are one statement, whatever the number of rows: they travel as one JSON text in which each record
- * stands once, and the server makes the event, the source's row and the golden row of it. Sorted by key, so that two
- * writers wait for each other instead of deadlocking.
+ * A batch is one statement wherever it is made of records and what follows from them alone, which is nearly always: one
+ * round trip, and a transaction of its own. What else it brings is written behind it in the same transaction.
  */
-export async function writeEffects(client: pg.PoolClient, lease: SyncLease, effects: BatchEffects): Promise<number | null> {
+export async function writeBatch(
+  pool: pg.Pool,
+  lease: SyncLease,
+  reach: SyncReach,
+  effects: BatchEffects,
+): Promise<Written | null> {
   const { rows, others } = rowsToWrite(effects);
-  if (rows.length > 0) await writeRecords(client, rows);
-  if (others.length > 0) await upsertStates(client, others);
-  if (effects.counts.length > 0) await countOutcomes(client, lease, effects.counts);
-  if (effects.conflicts.length > 0) await insertConflicts(client, effects);
-  if (effects.replays.length > 0) await closeReplays(client, effects);
-  return isEmpty(effects.outbox) ? null : insertOutbox(client, lease, effects.outbox);
+  if (isPlain(effects)) return writeRecords(pool, lease, reach, { rows, others }, effects);
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const written = await writeRecords(client, lease, reach, { rows, others }, effects);
+    if (written !== null) {
+      if (effects.conflicts.length > 0) await writeConflicts(client, effects.conflicts);
+      if (effects.acknowledged.length > 0) await closeWriteBacks(client, effects.acknowledged);
+      await writeDifferences(client, effects.differences);
+      if (effects.replays.length > 0) await closeReplays(client, effects);
+      if (effects.refused.length > 0) await keepRefused(client, effects.refused);
+    }
+    await client.query(written === null ? 'ROLLBACK' : 'COMMIT');
+    return written;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Which of the batch's events were stored already decides their outcome, so it is decided anew. */
+export function isKnownEvent(error: unknown): boolean {
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  return code === '23505' && constraint === 'source_events_pkey';
+}
+
+function isPlain({ conflicts, replays, refused, acknowledged, differences }: BatchEffects): boolean {
+  const { upserts, removals } = differences;
+  return [conflicts, replays, refused, acknowledged, upserts, removals].every((rows) => rows.length === 0);
 }
 
 /** An event and the states that hold exactly its record. */
 interface RecordRow {
   readonly event: EventRow;
-  kind: string | null;
-  sourceVersion: number | null;
-  goldenVersion: number | null;
+  source?: StateRow;
+  golden?: StateRow;
 }
 
-function rowsToWrite({ events, states }: BatchEffects): { rows: RecordRow[]; others: StateRow[] } {
-  const rows = events.map((event): RecordRow => ({ event, kind: null, sourceVersion: null, goldenVersion: null }));
+interface BatchRows {
+  readonly rows: readonly RecordRow[];
+  /** States that no event of the batch holds as it is: golden records merged from several sources. */
+  readonly others: readonly StateRow[];
+}
+
+function rowsToWrite({ events, states }: BatchEffects): BatchRows {
+  const rows = events.map((event): RecordRow => ({ event }));
   const byEvent = new Map(rows.map((row) => [row.event.eventId, row]));
   const others: StateRow[] = [];
   for (const state of states) {
@@ -45,87 +86,106 @@ function rowsToWrite({ events, states }: BatchEffects): { rows: RecordRow[]; oth
       row === undefined ||
       row.event.data !== state.data ||
       row.event.checksum !== state.checksum ||
-      state.deleted !== (state.data === null)
+      state.deleted !== (state.data === null) ||
+      waits(state)
     ) {
       others.push(state);
       continue;
     }
-    row.kind = state.kind;
-    if (golden) row.goldenVersion = state.version;
-    else row.sourceVersion = state.version;
+    if (golden) row.golden = state;
+    else row.source = state;
   }
   return { rows, others };
 }
 
+function waits({ voice }: StateRow): boolean {
+  return voice !== null && 'open' in voice && voice.open !== undefined;
+}
+
 const upsertStateRow = `ON CONFLICT (entity_id, source_type) DO UPDATE SET version = excluded.version, position = excluded.position,
   status = excluded.status, data = excluded.data, checksum = excluded.checksum, event_id = excluded.event_id,
-  last_sync_at = excluded.last_sync_at`;
-const stateColumns = 'entity_id, source_type, kind, version, position, status, data, checksum, event_id, last_sync_at';
+  last_sync_at = excluded.last_sync_at, voice = excluded.voice`;
+const stateColumns = 'entity_id, source_type, kind, version, position, status, data, checksum, event_id, last_sync_at, voice';
 
-async function writeRecords(client: pg.PoolClient, rows: readonly RecordRow[]): Promise<void> {
-  const { rows: answer } = await client.query<{ inserted: number }>({
-    name: 'write-records',
-    text: `WITH r AS MATERIALIZED (
-             SELECT * FROM jsonb_to_recordset($1::jsonb) AS x(i uuid, s text, k text, o text, d jsonb, t timestamptz, u text, c text,
-               r bigint, e text, p text, y text, n text, v bigint, g bigint)),
+/**
+ * Invariant 3: the offset moves by compare-and-set, and every row of the statement waits for it, so a zombie's batch
+ * fails whole. The rows travel as one JSON text in which each record stands once, and the server makes the event, the
+ * source's row and the golden row of it. Sorted by key, so that two writers wait for each other instead of deadlocking.
+ */
+async function writeRecords(
+  client: pg.Pool | pg.PoolClient,
+  lease: SyncLease,
+  reach: SyncReach,
+  { rows, others }: BatchRows,
+  { counts, outbox }: BatchEffects,
+): Promise<Written | null> {
+  const { rows: answer } = await client.query<{ moved: boolean; outbox_id: number | null }>({
+    name: 'sync-write',
+    text: `WITH moved AS (
+             UPDATE sync_progress SET next_offset = $5, settled_through = $6, updated_at = now()
+             WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4 RETURNING 1),
+           r AS MATERIALIZED (
+             SELECT * FROM jsonb_to_recordset($7::jsonb) AS x(i uuid, s text, k text, o text, d jsonb, t timestamptz, u text, c text,
+               r bigint, e text, p text, y text, n text, v bigint, g bigint, w jsonb, h jsonb, m bigint, l jsonb) WHERE EXISTS (SELECT FROM moved)),
+           q AS MATERIALIZED (
+             SELECT * FROM jsonb_to_recordset($13::jsonb) AS x(e text, s text, k text, v bigint, p text, u text, d jsonb, c text,
+               i uuid, w jsonb) WHERE EXISTS (SELECT FROM moved)),
            events AS (
              INSERT INTO source_events (event_id, source_type, source_id, event_type, data, timestamp, status, checksum,
-               received_at, entity_id, position, correlation_id)
-             SELECT i, s, k, o, d, t, u, c, to_timestamp(r / 1000.0), e, p, y FROM r
-             ON CONFLICT (event_id) DO NOTHING RETURNING 1),
+               received_at, entity_id, position, correlation_id, golden_version, golden_data)
+             SELECT i, s, k, o, d, t, u, c, to_timestamp(r / 1000.0), e, p, y, m, l -> 0 FROM r),
            states AS (
              INSERT INTO sync_state (${stateColumns})
-             SELECT e, w, n, z, q, CASE WHEN d IS NULL THEN 'deleted' ELSE 'synced' END, d, c, i, now()
-             FROM (SELECT e, s AS w, n, v AS z, p AS q, d, c, i FROM r WHERE v IS NOT NULL
-                   UNION ALL SELECT e, '${goldenSourceType}', n, g, NULL, d, c, i FROM r WHERE g IS NOT NULL) AS both_rows
-             ORDER BY e, w
-             ${upsertStateRow})
-           SELECT count(*) AS inserted FROM events`,
-    values: [rowsText(rows, recordJson)],
-  });
-  // Which of them were there already decides their outcome, so the batch is decided anew.
-  const inserted = answer[0]!.inserted;
-  if (inserted !== rows.length) throw new EventsKnown(`${rows.length - inserted} events of the batch are stored already`);
-}
-
-/** States that no event of the batch holds as it is: golden records merged from several sources. */
-async function upsertStates(client: pg.PoolClient, states: readonly StateRow[]): Promise<void> {
-  const sorted = [...states].sort(byKey);
-  await client.query({
-    name: 'write-states',
-    text: `INSERT INTO sync_state (${stateColumns})
-           SELECT e, s, k, v, p, CASE WHEN x THEN 'deleted' ELSE 'synced' END, d, c, i, now()
-           FROM jsonb_to_recordset($1::jsonb) AS r(e text, s text, k text, v bigint, p text, x boolean, d jsonb, c text, i uuid)
-           ${upsertStateRow}`,
-    values: [rowsText(sorted, stateJson)],
-  });
-}
-
-async function countOutcomes(client: pg.PoolClient, lease: SyncLease, counts: readonly OutcomeCount[]): Promise<void> {
-  await client.query({
-    name: 'write-counts',
-    text: `INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
-           SELECT t, p, c, $1, n FROM unnest($2::text[], $3::int[], $4::text[], $5::bigint[]) AS x(t, p, c, n)
-           ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records`,
+             SELECT e, s, k, v, p, coalesce(u, CASE WHEN d IS NULL THEN 'deleted' ELSE 'synced' END), d, c, i, now(), w
+             FROM (SELECT e, s, n AS k, v, p, NULL::text AS u, d, c, i, w FROM r WHERE v IS NOT NULL
+                   UNION ALL SELECT e, '${goldenSourceType}', n, g, NULL, NULL, d, c, i, h FROM r WHERE g IS NOT NULL
+                   UNION ALL SELECT e, s, k, v, p, u, d, c, i, w FROM q) AS rows
+             ORDER BY e, s
+             ${upsertStateRow}),
+           counts AS (
+             INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
+             SELECT t, p, c, $1 || '/' || $2::int, n FROM unnest($8::text[], $9::int[], $10::text[], $11::bigint[]) AS x(t, p, c, n)
+             WHERE EXISTS (SELECT FROM moved)
+             ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records),
+           published AS (
+             INSERT INTO outbox (topic, partition, payload)
+             SELECT $1, $2, $12::jsonb WHERE $12::jsonb IS NOT NULL AND EXISTS (SELECT FROM moved) RETURNING id)
+           SELECT EXISTS (SELECT FROM moved) AS moved, (SELECT id FROM published) AS outbox_id`,
     values: [
-      `${lease.topic}/${lease.partition}`,
+      lease.topic,
+      lease.partition,
+      lease.token,
+      lease.nextOffset,
+      reach.through,
+      JSON.stringify(reach.settledThrough),
+      rowsText(rows, recordJson),
       counts.map((count) => count.topic),
       counts.map((count) => count.partition),
       counts.map((count) => count.outcome),
       counts.map((count) => count.count),
+      isEmpty(outbox) ? null : JSON.stringify(outbox),
+      rowsText(others, stateJson),
     ],
   });
+  const { moved, outbox_id: outboxId } = answer[0]!;
+  return moved ? { lease: movedTo(lease, reach), outboxId } : null;
 }
 
-async function insertConflicts(client: pg.PoolClient, effects: BatchEffects): Promise<void> {
-  const rows = effects.conflicts.map((conflict) => ({ ...conflict }));
+/** A conflict that is known already has moved or ended; one that ended stays as it ended. */
+async function writeConflicts(client: pg.PoolClient, conflicts: readonly ConflictRow[]): Promise<void> {
   await client.query(
-    `INSERT INTO conflict_log (conflict_id, entity_id, source_type, conflict_type, resolution, details)
-     SELECT "conflictId", "entityId", "sourceType", "conflictType", resolution, details
-     FROM jsonb_to_recordset($1::jsonb) AS r("conflictId" uuid, "entityId" text, "sourceType" text, "conflictType" text, resolution text, details jsonb)
-     ON CONFLICT (conflict_id) DO NOTHING`,
-    [stringifyExact(rows as never)],
+    `INSERT INTO conflict_log AS c (conflict_id, entity_id, kind, source_type, conflict_type, status, resolution, fields, details)
+     SELECT i, e, k, s, t, u, r, ARRAY(SELECT jsonb_array_elements_text(f)), d
+     FROM jsonb_to_recordset($1::jsonb) AS x(i uuid, e text, k text, s text, t text, u text, r text, f jsonb, d jsonb)
+     ON CONFLICT (conflict_id) DO UPDATE SET status = excluded.status, resolution = excluded.resolution, fields = excluded.fields,
+       details = excluded.details, updated_at = now()
+     WHERE c.status = 'open'`,
+    [rowsText(conflicts, conflictJson)],
   );
+}
+
+async function closeWriteBacks(client: pg.PoolClient, ledgerIds: readonly string[]): Promise<void> {
+  await client.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [ledgerIds]);
 }
 
 async function closeReplays(client: pg.PoolClient, effects: BatchEffects): Promise<void> {
@@ -135,15 +195,6 @@ async function closeReplays(client: pg.PoolClient, effects: BatchEffects): Promi
      FROM unnest($1::uuid[], $2::text[]) AS r(id, outcome) WHERE d.id = r.id AND d.status <> 'discarded'`,
     [effects.replays.map((replay) => replay.deadLetterId), effects.replays.map((replay) => replay.outcome)],
   );
-}
-
-async function insertOutbox(client: pg.PoolClient, lease: SyncLease, outbox: Outbox): Promise<number> {
-  const { rows } = await client.query<{ id: number }>({
-    name: 'write-outbox',
-    text: 'INSERT INTO outbox (topic, partition, payload) VALUES ($1, $2, $3) RETURNING id',
-    values: [lease.topic, lease.partition, JSON.stringify(outbox)],
-  });
-  return rows[0]!.id;
 }
 
 function isEmpty(outbox: Outbox): boolean {
@@ -162,14 +213,15 @@ function stateJson(row: StateRow): object {
     k: row.kind,
     v: row.version,
     p: row.position,
-    x: row.deleted,
+    u: row.deleted ? 'deleted' : waits(row) ? 'conflict' : 'synced',
     d: row.data,
     c: row.checksum,
     i: row.eventId,
+    w: row.voice,
   };
 }
 
-function recordJson({ event: row, kind, sourceVersion, goldenVersion }: RecordRow): object {
+function recordJson({ event: row, source, golden }: RecordRow): object {
   return {
     i: row.eventId,
     s: row.sourceType,
@@ -183,13 +235,27 @@ function recordJson({ event: row, kind, sourceVersion, goldenVersion }: RecordRo
     e: row.entityId,
     p: row.position,
     y: row.correlationId,
-    n: kind,
-    v: sourceVersion,
-    g: goldenVersion,
+    n: (source ?? golden)?.kind,
+    v: source?.version,
+    g: golden?.version,
+    w: source?.voice,
+    h: golden?.voice,
+    m: row.goldenVersion,
+    // In a list, because a null of JSON's own would become none at all.
+    l: row.goldenData === undefined ? undefined : [row.goldenData],
   };
 }
 
-function byKey(left: StateRow, right: StateRow): number {
-  if (left.entityId !== right.entityId) return left.entityId < right.entityId ? -1 : 1;
-  return left.sourceType < right.sourceType ? -1 : 1;
+function conflictJson(row: ConflictRow): object {
+  return {
+    i: row.conflictId,
+    e: row.entityId,
+    k: row.kind,
+    s: row.sourceType,
+    t: row.conflictType,
+    u: row.status,
+    r: row.resolution,
+    f: row.fields,
+    d: row.details,
+  };
 }

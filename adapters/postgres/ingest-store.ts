@@ -20,6 +20,23 @@ export function createIngestStore(pool: pg.Pool): IngestStore {
   }
 
   return {
+    async reserve({ atLeastUs, drawnUs, aheadUs }) {
+      // The server's clock is read when the row is ours, so that of two readings the later is never the lower. Where it
+      // was set back while nobody was there who knew better, the shared clock goes on above all that may have been drawn.
+      const [row] = await rows<{ now_us: number; through_us: number }>(
+        'ingest-reserve',
+        `WITH before AS (SELECT through_us FROM position_clock)
+         UPDATE position_clock AS p SET (shift_us, read_us, through_us) = (
+           SELECT shared - server, shared, greatest(p.through_us, shared + $3::bigint, $2::bigint)
+           FROM (SELECT server, CASE WHEN $1::bigint IS NULL AND server + p.shift_us < p.read_us THEN p.through_us
+                                     ELSE greatest(server + p.shift_us, p.read_us, $1::bigint) END AS shared
+                 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS server) AS own) AS clocks)
+         RETURNING read_us AS now_us, (SELECT through_us FROM before) AS through_us`,
+        [atLeastUs, drawnUs, aheadUs],
+      );
+      return { nowUs: row!.now_us, reservedThroughUs: row!.through_us };
+    },
+
     async claim(claims) {
       // Sorted, so that two processes claiming the same keys wait for each other instead of deadlocking.
       const first = [...firstOfEach(claims).values()].sort((left, right) => (idOf(left) < idOf(right) ? -1 : 1));

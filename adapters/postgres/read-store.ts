@@ -10,6 +10,7 @@ import type {
   SyncStateFilter,
   SyncStateView,
 } from '../../core/ports/read-store.ts';
+import { differencesPage, summarizeDifferences } from './differences-query.ts';
 import { Conditions, instantColumn, jsonObjectOf, pageOf, reading } from './keyset-query.ts';
 import { progressSnapshot } from './progress-snapshot.ts';
 
@@ -25,8 +26,10 @@ const stateColumns = `entity_id AS "entityId", source_type AS "sourceType", kind
 const eventColumns = `event_id AS "eventId", source_type AS "sourceType", source_id AS "sourceId", entity_id AS "entityId",
   event_type AS "eventType", status, ${instantColumn('timestamp', 'timestamp')}, ${instantColumn('received_at', '"receivedAt"')},
   position, correlation_id AS "correlationId", checksum, data::text`;
-const conflictColumns = `conflict_id AS "conflictId", entity_id AS "entityId", source_type AS "sourceType",
-  conflict_type AS "conflictType", resolution, details::text, ${instantColumn('created_at', '"createdAt"')}`;
+const conflictColumns = `conflict_id AS "conflictId", entity_id AS "entityId", coalesce(kind, split_part(entity_id, ':', 1)) AS kind,
+  source_type AS "sourceType", conflict_type AS "conflictType", status, resolution, fields, details::text,
+  ${instantColumn('created_at', '"createdAt"')}, ${instantColumn('updated_at', '"updatedAt"')},
+  webhook_attempts AS "webhookAttempts", webhook_error AS "webhookError"`;
 const metricColumns = `metric_id AS "metricId", metric_name AS name, metric_value AS value, labels::text, ${instantColumn('timestamp', 'timestamp')}`;
 const roleColumns = `role, instance, state, details::text, ${instantColumn('reported_at', '"reportedAt"')},
   (extract(epoch FROM clock_timestamp() - reported_at) * 1000)::float8 AS "ageMs"`;
@@ -51,8 +54,10 @@ export function createReadStore(pool: pg.Pool): ReadStore {
     conflicts(filter, page) {
       const conditions = new Conditions()
         .add('entity_id = ?', filter.entityId)
+        .add('kind = ?', filter.kind)
         .add('source_type = ?', filter.sourceType)
         .add('conflict_type = ?', filter.conflictType)
+        .add('status = ?', filter.status)
         .add('resolution = ?', filter.resolution)
         .after('(created_at, conflict_id) < (?::timestamptz, ?::uuid)', page);
       return pageOf<ConflictText, ConflictView>(
@@ -61,10 +66,19 @@ export function createReadStore(pool: pg.Pool): ReadStore {
           `SELECT ${conflictColumns} FROM conflict_log ${conditions.where} ORDER BY conflict_log.created_at DESC, conflict_id DESC LIMIT ${limit}`,
         conditions,
         page,
-        (row) => ({ ...row, details: jsonObjectOf(row.details) ?? {} }),
+        conflictOf,
         (row) => [row.createdAt, row.conflictId],
       );
     },
+
+    async conflict(conflictId) {
+      const text = `SELECT ${conflictColumns} FROM conflict_log WHERE conflict_id = $1`;
+      const found = await reading(pool, 'READ COMMITTED', (client) => client.query<ConflictText>(text, [conflictId]));
+      return found.rows[0] === undefined ? null : conflictOf(found.rows[0]);
+    },
+
+    differences: (filter, page) => differencesPage(pool, filter, page),
+    differenceSummary: () => summarizeDifferences(pool),
 
     metrics(filter, page) {
       const conditions = new Conditions()
@@ -138,6 +152,10 @@ function sourceEvents(pool: pg.Pool, filter: SourceEventFilter, page: PageReques
 
 function stateOf(row: StateText): SyncStateView {
   return { ...row, data: jsonObjectOf(row.data) };
+}
+
+function conflictOf(row: ConflictText): ConflictView {
+  return { ...row, details: jsonObjectOf(row.details) ?? {} };
 }
 
 function eventOf(row: EventText): SourceEventView {

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
 import { unavailable } from './pool.ts';
+import { insertRefused, keyHashOf, newerRefused, refusedValues } from './refused-changes.ts';
 
 interface ProgressRow {
   token: number;
@@ -62,11 +63,12 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
     async proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]) {
       const proved = await rows<{ n: number }>(
         'ledger-proves',
-        `SELECT c.n FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[])
-           WITH ORDINALITY AS c(entity_id, position, raw_offset, topic, partition, n)
+        `SELECT c.n FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[], $10::text[])
+           WITH ORDINALITY AS c(entity_id, position, raw_offset, topic, partition, key_hash, n)
          JOIN sync_state s ON s.entity_id = c.entity_id AND s.source_type = $6 AND s.position = c.position
          JOIN sync_progress p ON p.topic = c.topic AND p.partition = c.partition
-           AND (p.settled_through ->> $7)::bigint >= c.raw_offset`,
+           AND (p.settled_through ->> $7)::bigint >= c.raw_offset
+         WHERE NOT ${newerRefused(8)}`,
         [
           claims.map((claim) => claim.entityId),
           claims.map((claim) => claim.position),
@@ -75,6 +77,9 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
           claims.map((claim) => claim.canonical.partition),
           sourceType,
           `${origin.topic}/${origin.partition}`,
+          origin.topic,
+          origin.partition,
+          claims.map((claim) => keyHashOf(claim.key)),
         ],
       );
       const numbers = new Set(proved.map((row) => row.n));
@@ -83,9 +88,10 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
 
     async settle(lease: ProcessorLease, through: number, outcome: RangeOutcome) {
       const stopped = Object.entries(outcome.stopped).filter(([, records]) => records > 0);
+      const refused = outcome.refused ?? [];
       // One statement: the counts are added only if the compare-and-set found its row.
       const [row] = await rows<ProgressRow>(
-        'ledger-settle',
+        refused.length === 0 ? 'ledger-settle' : 'ledger-settle-refused',
         `WITH moved AS (
            UPDATE processor_progress SET next_offset = $5, forwarded = forwarded + $6, updated_at = now(),
              stopped_ahead = array(SELECT o FROM unnest(stopped_ahead) AS o WHERE o >= $5)
@@ -96,6 +102,7 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
            SELECT moved.topic, moved.partition, s.outcome, '${countedBy}', s.records
            FROM moved, unnest($7::text[], $8::bigint[]) AS s(outcome, records)
            ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records)
+           ${refused.length === 0 ? '' : `, refused AS (${insertRefused(9, 'WHERE EXISTS (SELECT FROM moved)')})`}
          SELECT token, next_offset, claimed_through, stopped_ahead, era FROM moved`,
         [
           lease.topic,
@@ -106,6 +113,7 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
           outcome.forwarded,
           stopped.map(([name]) => name),
           stopped.map(([, records]) => records),
+          ...(refused.length === 0 ? [] : refusedValues(refused)),
         ],
       );
       return row ? leaseOf(lease, row) : null;

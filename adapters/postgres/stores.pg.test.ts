@@ -44,6 +44,15 @@ describeStageLedger('PostgreSQL', async () => {
   const { pool, close } = await openDatabase();
   return {
     ledger: createStageLedger(pool),
+    store: createSyncStore(pool),
+    async letter(id, status) {
+      await pool.query(
+        `INSERT INTO dead_letters (id, raw_topic, raw_partition, raw_offset, stage, source, kind, code, reason, status, failed_at)
+         SELECT $1, 't', 0, count(*), 'processor', 's', 'k', 'c', 'r', $2, now() FROM dead_letters
+         ON CONFLICT (id) DO UPDATE SET status = excluded.status`,
+        [id, status],
+      );
+    },
     async counts(ref) {
       const { rows } = await pool.query<{ forwarded: number }>(
         'SELECT forwarded FROM processor_progress WHERE topic = $1 AND partition = $2',

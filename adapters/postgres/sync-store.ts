@@ -9,12 +9,12 @@ import {
   type Outbox,
   type OutboxRow,
   type StateHead,
+  type StateRow,
   type SyncLease,
   type SyncStore,
-  type SyncTransaction,
 } from '../../core/ports/sync-store.ts';
 import type { Position } from '../../core/position.ts';
-import { writeEffects } from './batch-writer.ts';
+import { isKnownEvent, writeBatch } from './batch-writer.ts';
 import { faultOf, unavailable } from './pool.ts';
 
 const repeatsMax = 8;
@@ -38,6 +38,7 @@ interface HeadRecord {
 
 interface StateRecord extends HeadRecord {
   data: string | null;
+  voice: string | null;
 }
 
 const headColumns = 'entity_id, source_type, kind, version, position, status, checksum, event_id';
@@ -64,26 +65,51 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       };
     },
 
-    async transact(lease, through, settledThrough, work) {
+    async headsOf(entityIds) {
+      const { rows } = await answered(() =>
+        pool.query<HeadRecord>({
+          name: 'sync-heads',
+          text: `SELECT ${headColumns} FROM sync_state WHERE entity_id = ANY($1)`,
+          values: [entityIds],
+        }),
+      );
+      return rows.map(headOf);
+    },
+
+    async statesOf(entityIds) {
+      const { rows } = await answered(() =>
+        pool.query<StateRecord>({
+          name: 'sync-states',
+          text: `SELECT ${headColumns}, data::text, voice::text FROM sync_state WHERE entity_id = ANY($1)`,
+          values: [entityIds],
+        }),
+      );
+      return rows.map(stateOf);
+    },
+
+    async knownEvents(eventIds) {
+      const { rows } = await answered(() =>
+        pool.query<{ event_id: EventId }>('SELECT event_id FROM source_events WHERE event_id = ANY($1)', [eventIds]),
+      );
+      return new Set(rows.map((row) => row.event_id));
+    },
+
+    async unacknowledged(ledgerIds) {
+      const { rows } = await answered(() =>
+        pool.query<{ id: string }>(`SELECT id FROM echo_ledger WHERE id = ANY($1) AND state = 'written'`, [ledgerIds]),
+      );
+      return new Set(rows.map((row) => row.id));
+    },
+
+    async write(lease, reach, effects) {
       for (let attempt = 1; ; attempt++) {
-        const client = await answered(() => pool.connect());
-        let broken: Error | undefined;
         try {
-          await client.query('BEGIN');
-          const held = await moveOffset(client, lease, through, settledThrough);
-          if (held) await work(transactionOn(client, lease));
-          await client.query(held ? 'COMMIT' : 'ROLLBACK');
-          return held ? { ...lease, nextOffset: through, settledThrough } : null;
+          return await writeBatch(pool, lease, reach, effects);
         } catch (error) {
-          await client.query('ROLLBACK').catch((failure: Error) => {
-            broken = failure;
-          });
-          if (error instanceof EventsKnown) throw error;
+          if (isKnownEvent(error)) throw new EventsKnown('an event of the batch is stored already');
           const fault = faultOf(error);
           if (fault === 'data') throw new BatchRejected(error instanceof Error ? error.message : String(error), { cause: error });
           if (fault === 'world' || attempt === repeatsMax) throw unavailable(error);
-        } finally {
-          client.release(broken);
         }
       }
     },
@@ -124,7 +150,7 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
 
     async goldenOf(entityIds) {
       const { rows } = await answered(() =>
-        pool.query<StateRecord & { last_sync_at: Date; epoch: number }>(
+        pool.query<Omit<StateRecord, 'voice'> & { last_sync_at: Date; epoch: number }>(
           `SELECT ${headColumns}, data::text, last_sync_at,
                   (SELECT epoch FROM installation) AS epoch
            FROM sync_state WHERE source_type = $1 AND entity_id = ANY($2)`,
@@ -151,53 +177,6 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
   };
 }
 
-/** Invariant 3: the offset moves by compare-and-set in the same transaction as the rows, so a zombie's batch fails whole. */
-async function moveOffset(
-  client: pg.PoolClient,
-  lease: SyncLease,
-  through: number,
-  settledThrough: Readonly<Record<string, number>>,
-): Promise<boolean> {
-  const { rowCount } = await client.query({
-    name: 'sync-move-offset',
-    text: `UPDATE sync_progress SET next_offset = $5, settled_through = $6, updated_at = now()
-           WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4`,
-    values: [lease.topic, lease.partition, lease.token, lease.nextOffset, through, JSON.stringify(settledThrough)],
-  });
-  return rowCount === 1;
-}
-
-function transactionOn(client: pg.PoolClient, lease: SyncLease): SyncTransaction {
-  return {
-    async headsOf(entityIds) {
-      const { rows } = await client.query<HeadRecord>({
-        name: 'sync-heads',
-        text: `SELECT ${headColumns} FROM sync_state WHERE entity_id = ANY($1)`,
-        values: [entityIds],
-      });
-      return rows.map(headOf);
-    },
-
-    async statesOf(entityIds) {
-      const { rows } = await client.query<StateRecord>({
-        name: 'sync-states',
-        text: `SELECT ${headColumns}, data::text FROM sync_state WHERE entity_id = ANY($1)`,
-        values: [entityIds],
-      });
-      return rows.map((row) => ({ ...headOf(row), data: dataOf(row.data) }));
-    },
-
-    async knownEvents(eventIds) {
-      const { rows } = await client.query<{ event_id: EventId }>('SELECT event_id FROM source_events WHERE event_id = ANY($1)', [
-        eventIds,
-      ]);
-      return new Set(rows.map((row) => row.event_id));
-    },
-
-    write: (effects) => writeEffects(client, lease, effects),
-  };
-}
-
 function headOf(row: HeadRecord): StateHead {
   return {
     entityId: row.entity_id,
@@ -209,6 +188,12 @@ function headOf(row: HeadRecord): StateHead {
     checksum: row.checksum,
     eventId: row.event_id,
   };
+}
+
+function stateOf(row: StateRecord): StateRow {
+  // Nobody but the conflict engine writes voices, and through this store.
+  const voice = row.voice === null ? null : (parseExact(row.voice) as unknown as StateRow['voice']);
+  return { ...headOf(row), data: dataOf(row.data), voice };
 }
 
 function dataOf(text: string | null): JsonObject | null {

@@ -270,7 +270,13 @@ test('an anchor is followed to where it points', () => {
 });
 
 test('the logging configuration that comes with the product is accepted', () => {
-  expect(loadLogging('config/logging.yml', {})).toEqual({ level: 'info', format: 'json', destination: 'stderr', roles: {} });
+  expect(loadLogging('config/logging.yml', {})).toEqual({
+    level: 'info',
+    format: 'json',
+    destination: 'stderr',
+    roles: {},
+    files: { bytesMax: 10_000_000, filesKept: 4 },
+  });
   expect(() => loadLogging(write('level: loud\nroles: { API: info }\n'), {})).toThrow(
     /level: expected one of error.*\n.*roles\.API: a role is/,
   );

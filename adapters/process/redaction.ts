@@ -49,7 +49,8 @@ function errorFields(error: Error): Record<string, unknown> {
 
 /** Every secret the configuration holds. */
 export function secretsOf(config: SynclineConfig): string[] {
-  const urls = [config.postgres.url, config.redis.url, config.schemaRegistry.url];
+  const targets = Object.values(config.targets).map((target) => target.url);
+  const urls = [config.postgres.url, config.redis.url, config.schemaRegistry.url, ...targets];
   const passwords = urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).password);
   return [config.secretKey, ...passwords, ...passwords.map(decoded)].filter((secret) => secret !== '');
 }

@@ -6,7 +6,7 @@ import type { DeadLetterStore } from '../../core/ports/dead-letter-store.ts';
 import type { ReadStore, RoleView } from '../../core/ports/read-store.ts';
 import { type LogEnds, readAccount } from '../accounting-reader.ts';
 import { dataAnswer, instantAnswer } from '../parameters.ts';
-import { isAlive, type Readiness } from '../readiness.ts';
+import { isAlive, type Readiness, silentForMs } from '../readiness.ts';
 import { declareRoute, type Route } from '../route.ts';
 
 export interface StatusDeps {
@@ -63,6 +63,11 @@ const roleAnswer = z.object({
   state: z.string(),
   alive: z.boolean(),
   reportedAt: instantAnswer,
+  silentForMs: z
+    .number()
+    .int()
+    .nullable()
+    .describe('How long a process that should report has not: its state is what it said last, and it may be gone.'),
   details: dataAnswer,
 });
 
@@ -154,7 +159,7 @@ function withoutPartitions<T extends { readonly partitions: unknown }>({
 
 function roleOf(report: RoleView) {
   const { role, instance, state, details, reportedAt } = report;
-  return { role, instance, state, alive: isAlive(report), reportedAt, details };
+  return { role, instance, state, alive: isAlive(report), reportedAt, silentForMs: silentForMs(report), details };
 }
 
 async function openLetters(store: DeadLetterStore) {

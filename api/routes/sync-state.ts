@@ -14,7 +14,7 @@ import {
 import { declareRoute, type Route } from '../route.ts';
 import type { SourceTypeOf } from './source-type.ts';
 
-const stateAnswer = z
+export const stateAnswer = z
   .object({
     entityId: z.string(),
     sourceType: z.string().describe('The source in capitals, or GOLDEN for the resolved truth.'),

@@ -20,13 +20,13 @@ export function addAcceptGapCommand(program: Command): void {
     .option('-d, --data-dir <folder>', 'where a running `npm start` keeps its data (default: dataDir of the configuration)')
     .action(async (topic: string, options: { config?: string; dataDir?: string }) => {
       const config = loadConfig(configFiles(options.config, process.env).config, process.env);
-      const embedded = { ...runningEmbedded(options.dataDir ?? config.dataDir), ...embeddedFromEnvironment(process.env) };
-      const addresses = resolveAddresses(config, embedded);
       const plans = entityPlans(config, topicNames(config.topicPrefix));
       const raw = plans.some((plan) => plan.rawTopic === topic);
       if (!raw && !plans.some((plan) => plan.canonicalTopic === topic)) {
         throw new SyncError('config.invalid', `${topic} is no raw or canonical topic of this configuration`);
       }
+      const embedded = { ...runningEmbedded(options.dataDir ?? config.dataDir), ...embeddedFromEnvironment(process.env) };
+      const addresses = resolveAddresses(config, embedded);
       const pool = createPool({ url: addresses.postgres, connectionsMax: 1, applicationName: 'syncline-accept-gap' });
       try {
         const ends = await logEnds({ brokers: addresses.kafka, clientId: 'syncline-accept-gap' }, [topic]);

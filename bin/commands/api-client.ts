@@ -4,8 +4,10 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../../adapters/process/config-file.ts';
 import { reasonOf, SyncError } from '../../core/errors.ts';
+import { parseExact } from '../../core/json.ts';
 import { configFiles } from '../config-files.ts';
 import { type RuntimeFile, readRuntimeFile } from '../runtime-file.ts';
+import { headerText, webAddress } from './arguments.ts';
 
 /** What every command that asks a running Syncline takes. */
 export interface ClientOptions {
@@ -28,8 +30,8 @@ const problemSchema = z.object({ detail: z.string(), fix: z.string().optional(),
 
 export function withClientOptions(command: Command): Command {
   return command
-    .option('-u, --url <url>', 'address of the API (default: the one `npm start` wrote to the data directory)')
-    .option('-k, --key <key>', 'API key (default: SYNCLINE_API_KEY, else the key file)')
+    .option('-u, --url <url>', 'address of the API (default: the one `npm start` wrote to the data directory)', webAddress)
+    .option('-k, --key <key>', 'API key (default: SYNCLINE_API_KEY, else the key file)', headerText)
     .option('--key-file <file>', 'file that holds the API key (default: the one `npm start` made)')
     .option('-d, --data-dir <folder>', 'where `npm start` keeps its data (default: dataDir of the configuration)')
     .option('--json', 'print JSON instead of a table');
@@ -105,9 +107,14 @@ async function ask<A>(
   }).catch((error: unknown) => {
     throw notRunning(`nothing answers at ${baseUrl}: ${causeOf(error)}`, error);
   });
-  const answer: unknown = await response.json().catch(() => null);
+  const answer: unknown = await response
+    .text()
+    .then((json) => parseExact(json))
+    .catch(() => null);
   if (!response.ok) throw refusal(response.status, answer);
-  return schema.parse(answer);
+  const result = schema.safeParse(answer);
+  if (result.success) return result.data;
+  throw notRunning(`what answers at ${baseUrl} is no Syncline of this version`, result.error);
 }
 
 function refusal(status: number, answer: unknown): Error {

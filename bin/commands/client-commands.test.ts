@@ -36,7 +36,10 @@ const status = {
   notReady: [{ part: 'redis', reason: 'does not answer' }],
   addresses: { postgres: 'postgres://u@h/db' },
   keyFile: null,
-  roles: [{ role: 'processor', instance: 'p', state: 'running', alive: true }],
+  roles: [
+    { role: 'processor', instance: 'host:1', state: 'running', silentForMs: null },
+    { role: 'processor', instance: 'host:2', state: 'running', silentForMs: 41_400 },
+  ],
   lag: { processor: 3, syncManager: 0 },
   accounting: { received: 9, outcomes: { applied: 5, unchanged: 1, stale: 0 }, inFlight: 3, balanced: true },
   deadLetters: { waiting: 0, parked: 1, replaying: 0 },
@@ -99,7 +102,7 @@ afterEach(() => {
 });
 
 async function run(...words: string[]): Promise<void> {
-  const program = new Command('syncline');
+  const program = new Command('syncline').exitOverride().configureOutput({ writeErr: () => undefined });
   addStatusCommand(program);
   addDlqCommand(program);
   await program.parseAsync([...words, '--data-dir', folder], { from: 'user' });
@@ -111,6 +114,12 @@ test('the status is found through the data directory and its key', async () => {
   expect(output).toContain('not ready');
   expect(output).toContain('redis: does not answer');
   expect(output).toContain('accounting: 9 received = 5 applied + 1 unchanged + 3 in flight (balanced)');
+});
+
+test('a process that went without a word is not shown as running', async () => {
+  await run('status');
+  expect(output).toMatch(/^processor +running +host:1$/m);
+  expect(output).toMatch(/^processor +no sign for 41 s, was running +host:2$/m);
 });
 
 test('as JSON it is one object with addresses a script can connect with', async () => {

@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { deadLetterStatuses } from '../../core/ports/dead-letter-store.ts';
 import { type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
+import { oneOf, wholeNumber } from './arguments.ts';
 import { printable, say, sayJson, tableOf } from './table.ts';
+
+const listedMax = 500;
+const replayedMax = 10_000;
 
 const letterSchema = z.looseObject({
   id: z.string(),
@@ -27,7 +32,7 @@ interface FilterOptions extends ClientOptions {
   readonly source?: string;
   readonly kind?: string;
   readonly code?: string;
-  readonly limit?: string;
+  readonly limit?: number;
 }
 
 export function addDlqCommand(program: Command): void {
@@ -39,12 +44,13 @@ export function addDlqCommand(program: Command): void {
 }
 
 function addList(dlq: Command): void {
-  withFilter(withClientOptions(dlq.command('list')))
+  withFilter(withClientOptions(dlq.command('list')), listedMax)
     .description('list dead letters, the latest first')
-    .option('--status <status>', 'waiting, parked, replaying, applied, superseded or discarded')
+    .option('--status <status>', deadLetterStatuses.join(', '), oneOf(deadLetterStatuses))
     .option('--cursor <cursor>', 'where the page before ended')
     .action(async (options: FilterOptions & { cursor?: string }) => {
-      const query = new URLSearchParams(filterOf(options));
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries(filterOf(options))) query.set(name, String(value));
       if (options.cursor !== undefined) query.set('cursor', options.cursor);
       const page = await openApiClient(options).get(`/api/dead-letters?${query}`, pageSchema);
       if (options.json) return sayJson(page);
@@ -85,19 +91,18 @@ function addShow(dlq: Command): void {
 }
 
 function addReplay(dlq: Command): void {
-  withFilter(withClientOptions(dlq.command('replay [id]')))
+  withFilter(withClientOptions(dlq.command('replay [id]')), replayedMax)
     .description('try one dead letter again, or with --all those a filter finds; doing it twice is harmless')
     .option('--all', 'every waiting or parked letter the filter finds, at most --limit')
-    .option('--status <status>', 'waiting or parked (default: both)')
-    .action(async (id: string | undefined, options: FilterOptions & { all?: boolean }) => {
-      if ((id === undefined) === (options.all !== true)) throw new Error('name one dead letter, or say --all');
+    .option('--status <status>', 'waiting or parked (default: both)', oneOf(['waiting', 'parked']))
+    .action(async (id: string | undefined, options: FilterOptions & { all?: boolean }, command: Command) => {
+      if ((id === undefined) === (options.all !== true)) command.error('error: name one dead letter, or say --all');
       const client = openApiClient(options);
       if (id !== undefined) {
         const letter = await client.post(`/api/dead-letters/${encodeURIComponent(id)}/replay`, undefined, letterSchema);
         return options.json ? sayJson(letter) : say(`${letter.id} is ${letter.status}`);
       }
-      const { limit, ...filter } = filterOf(options);
-      const body = limit === undefined ? filter : { ...filter, limit: Number(limit) };
+      const body = filterOf(options);
       const answer = await client.post('/api/dead-letters/replay', body, replayedSchema);
       return options.json ? sayJson(answer) : say(`${answer.replayed} replayed, ${answer.remaining} remain`);
     });
@@ -115,17 +120,15 @@ function addDiscard(dlq: Command): void {
     });
 }
 
-function withFilter(command: Command): Command {
+function withFilter(command: Command, limitMax: number): Command {
   return command
     .option('--source <source>', 'only of this source')
     .option('--kind <kind>', 'only of this kind of entity')
     .option('--code <code>', 'only with this error code')
-    .option('--limit <number>', 'at most so many');
+    .option('--limit <number>', 'at most so many', wholeNumber('a number', 1, limitMax));
 }
 
-function filterOf(options: FilterOptions): Record<string, string> {
-  const { status, source, kind, code, limit } = options;
-  return Object.fromEntries(
-    Object.entries({ status, source, kind, code, limit }).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
+function filterOf({ status, source, kind, code, limit }: FilterOptions): Record<string, string | number> {
+  const given = Object.entries({ status, source, kind, code, limit });
+  return Object.fromEntries(given.filter((entry): entry is [string, string | number] => entry[1] !== undefined));
 }

@@ -12,7 +12,9 @@ const statusSchema = z.looseObject({
   notReady: z.array(z.object({ part: z.string(), reason: z.string() })),
   addresses: z.record(z.string(), z.string()),
   keyFile: z.string().nullable(),
-  roles: z.array(z.looseObject({ role: z.string(), instance: z.string(), state: z.string(), alive: z.boolean() })),
+  roles: z.array(
+    z.looseObject({ role: z.string(), instance: z.string(), state: z.string(), silentForMs: z.number().nullable() }),
+  ),
   lag: z.object({ processor: z.number(), syncManager: z.number() }).nullable(),
   accounting: z
     .looseObject({
@@ -59,7 +61,7 @@ function describe(status: Status): string {
     '',
     tableOf(
       ['role', 'state', 'process'],
-      status.roles.map(({ role, state, alive, instance }) => [role, alive ? state : `${state}, silent`, instance]),
+      status.roles.map(({ role, state, silentForMs, instance }) => [role, stateOf(state, silentForMs), instance]),
     ),
     '',
     ...lagLines(status),
@@ -67,6 +69,11 @@ function describe(status: Status): string {
     ...status.unknown.map((what) => `unknown: ${what}`),
   ];
   return sections.join('\n');
+}
+
+/** A process that died says nothing of it: what it said last is no news. */
+function stateOf(state: string, silentForMs: number | null): string {
+  return silentForMs === null ? state : `no sign for ${Math.round(silentForMs / 1_000)} s, was ${state}`;
 }
 
 /** A table is read over shoulders; a script asks for --json. */

@@ -13,10 +13,10 @@ export function addValidateCommand(program: Command): void {
       const files = configFiles(options.config, process.env);
       const config = loadConfig(files.config, process.env);
       loadLogging(files.logging, process.env);
-      const plans = entityPlans(config, topicNames(config.topicPrefix));
-      const sources = new Set(plans.map((plan) => plan.source));
+      const kinds = new Set(entityPlans(config, topicNames(config.topicPrefix)).map((plan) => plan.kind));
+      const sources = Object.keys(config.sources).length;
       process.stdout.write(
-        `${files.config} is valid: ${sources.size} sources, ${plans.length} kinds of entity, profile ${config.profile}\n`,
+        `${files.config} is valid: sources ${sources}, kinds of entity ${kinds.size}, profile ${config.profile}\n`,
       );
     });
 }

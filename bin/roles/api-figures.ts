@@ -22,11 +22,12 @@ const portionsMax = 50;
 /** Reads from the tables what no single process knows: the accounting and the dead letters. */
 export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
   let busy = false;
+  const countDifferences = differenceCounting(deps);
   const read = async () => {
     if (busy) return;
     busy = true;
     // A part that is out is told by /ready; the figures keep their last values.
-    await Promise.allSettled([readOnce(deps), forgetOldRequests(deps)]);
+    await Promise.allSettled([readOnce(deps), countDifferences(), forgetOldRequests(deps)]);
     busy = false;
   };
   const timer = setInterval(() => void read(), readIntervalMs);
@@ -42,6 +43,20 @@ async function readOnce({ figures, readStore, deadLetterStore, ends }: FigureRea
     open.map(async (status) => [status, await deadLetterStore.count({ status: [status] })] as const),
   );
   figures.deadLettersOpen(Object.fromEntries(counts));
+}
+
+/** Counting costs with the rows there are: it rests so long that it takes a twentieth of the time at most. */
+function differenceCounting({ figures, readStore, clock }: FigureReadingDeps): () => Promise<void> {
+  let restUntilMs = 0;
+  return async () => {
+    const startedMs = clock.nowMs();
+    if (startedMs < restUntilMs) return;
+    try {
+      figures.differences(await readStore.differenceSummary());
+    } finally {
+      restUntilMs = clock.nowMs() + 20 * (clock.nowMs() - startedMs);
+    }
+  };
 }
 
 /** In portions, as many as are due: the table must not outgrow what comes in. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { logEnds } from '../../adapters/kafka/offsets.ts';
 import { createApiKeyStore } from '../../adapters/postgres/api-key-store.ts';
 import { createDeadLetterStore } from '../../adapters/postgres/dead-letter-store.ts';
+import { createDifferenceRebuilds } from '../../adapters/postgres/difference-pairs.ts';
+import { createEntityStore } from '../../adapters/postgres/entity-store.ts';
 import { createIngestStore } from '../../adapters/postgres/ingest-store.ts';
 import { createReadStore } from '../../adapters/postgres/read-store.ts';
 import { createRedisClient } from '../../adapters/redis/client.ts';
@@ -20,7 +22,9 @@ import type { ReadStore } from '../../core/ports/read-store.ts';
 import { createFigures } from '../../monitoring/figures.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { replayDeadLetters } from '../../sync-manager/dead-letter-replay.ts';
+import { openAnswerSender } from './answer-desk.ts';
 import { startFigureReading } from './api-figures.ts';
+import { conflictPolicies } from './conflict-policies.ts';
 import { exposeAllRoles } from './metrics-of-roles.ts';
 import type { RunningRole } from './role.ts';
 import type { RoleContext } from './role-context.ts';
@@ -53,6 +57,10 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     config,
     clock,
     readStore,
+    entityStore: createEntityStore(pool),
+    answers: await openAnswerSender(context),
+    kinds: conflictPolicies(config),
+    differenceRebuilds: createDifferenceRebuilds(pool),
     keyStore: createApiKeyStore(pool),
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, replayProducer, clock, filter, limit),

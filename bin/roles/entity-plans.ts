@@ -1,9 +1,15 @@
 import type { SynclineConfig } from '../../core/config/config.ts';
+import { operatorSource, operatorSourceType } from '../../core/conflict/voice.ts';
 import { compileEntityPlan, type EntityPlan } from '../../core/entity-plan.ts';
 import type { TopicDeclaration, TopicNames } from '../../core/topics.ts';
 
+/** A plan for each kind of each source, and one for what people decide about it. */
 export function entityPlans(config: SynclineConfig, topics: TopicNames): EntityPlan[] {
-  return Object.entries(config.sources).flatMap(([source, { type, entities }]) =>
+  const kinds = new Set(Object.values(config.sources).flatMap(({ entities }) => Object.keys(entities)));
+  const decisions = [...kinds].map((kind) =>
+    compileEntityPlan({ source: operatorSource, sourceType: operatorSourceType, kind, ordered: false }, topics),
+  );
+  const plans = Object.entries(config.sources).flatMap(([source, { type, entities }]) =>
     Object.entries(entities).map(([kind, entity]) =>
       compileEntityPlan(
         {
@@ -19,6 +25,7 @@ export function entityPlans(config: SynclineConfig, topics: TopicNames): EntityP
       ),
     ),
   );
+  return [...plans, ...decisions];
 }
 
 /** Every topic the configuration needs. */

@@ -12,12 +12,29 @@ export async function exposeAllRoles(own: Metrics, readStore: ReadStore): Promis
   return expositionOf([await snapshotOf(own.registry), ...snapshots.filter((snapshot) => snapshot !== null)]);
 }
 
+/** Asked for like this, because `import` evaluates all that a module could export: here clients of 12 MB that nobody uses. */
+const http = process.getBuiltinModule('node:http');
+
 async function snapshotAt(address: unknown): Promise<MetricSnapshot | null> {
   if (typeof address !== 'string') return null;
   try {
-    const answer = await fetch(`${address}.json`, { signal: AbortSignal.timeout(answerMsMax) });
-    return (await answer.json()) as MetricSnapshot;
+    return JSON.parse(await textAt(`${address}.json`)) as MetricSnapshot;
   } catch {
     return null;
   }
+}
+
+function textAt(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = http.get(url, { signal: AbortSignal.timeout(answerMsMax), agent: false }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.once('end', () => resolve(text));
+      answer.once('error', reject);
+    });
+    request.once('error', reject);
+  });
 }

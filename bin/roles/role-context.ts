@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { createKafkaLog, type KafkaLog } from '../../adapters/kafka/kafka-log.ts';
+import { createKafkaLog, type KafkaLog, type ProducerLibrary } from '../../adapters/kafka/kafka-log.ts';
 import type { KafkaConnection } from '../../adapters/kafka/kafkajs-client.ts';
 import { createPool } from '../../adapters/postgres/pool.ts';
 import { systemClock } from '../../adapters/process/clock.ts';
@@ -52,6 +52,16 @@ const stageOf: Readonly<Record<RoleName, Stage>> = {
   'sync-manager': 'sync-manager',
   api: 'ingest',
   demo: 'ingest',
+  target: 'target',
+};
+
+/** Ingest sends small batches: there the library that reads the logs anyway serves as well, and saves the other's memory. */
+const producerOf: Readonly<Record<RoleName, ProducerLibrary>> = {
+  processor: 'platformatic',
+  'sync-manager': 'platformatic',
+  api: 'kafkajs',
+  demo: 'kafkajs',
+  target: 'platformatic',
 };
 
 export async function openRoleContext({ role, config, logging, addresses, signal }: ContextOptions): Promise<RoleContext> {
@@ -72,12 +82,12 @@ export async function openRoleContext({ role, config, logging, addresses, signal
     clock: systemClock,
     pool: createPool({ url: addresses.postgres, connectionsMax: config.postgres.poolMax, applicationName: `syncline-${role}` }),
     kafka,
-    // Ingest sends small batches: there the library with the smaller memory serves as well.
     log: createKafkaLog({
       ...kafka,
       compression: config.kafka.compression === 'none' ? 'none' : 'lz4',
       telemetry,
       stage: stageOf[role],
+      producerClient: producerOf[role],
     }),
     codecs: await openCodecs(config, addresses),
     signal,

@@ -7,6 +7,7 @@ import { reasonOf } from '../../core/errors.ts';
 import { metricRows } from '../../monitoring/metric-rows.ts';
 import { embeddedFromEnvironment, resolveAddresses } from '../addresses.ts';
 import type { ConfigFiles } from '../config-files.ts';
+import { releaseStartUpMemory } from '../process-memory.ts';
 import { type MetricsEndpoint, openMetricsEndpoint } from './metrics-endpoint.ts';
 import type { RoleName, RunningRole, StartRole } from './role.ts';
 import { closeRoleContext, openRoleContext, type RoleContext } from './role-context.ts';
@@ -17,7 +18,12 @@ const starters: Readonly<Record<RoleName, () => Promise<StartRole>>> = {
   'sync-manager': async () => (await import('./sync-role.ts')).startSyncManager,
   api: async () => (await import('./api-role.ts')).startApi,
   demo: async () => (await import('./demo-role.ts')).startDemo,
+  target: async () => (await import('./target-role.ts')).startTargets,
 };
+
+export function loadRole(role: RoleName): Promise<StartRole> {
+  return starters[role]();
+}
 
 const reportIntervalMs = 1_000;
 /** Work in hand may take this long to finish; then the process ends anyway, and loses nothing by it. */
@@ -44,8 +50,9 @@ export async function runRole(role: RoleName, files: ConfigFiles): Promise<numbe
   const endpoint = await openMetricsEndpoint(context.metrics);
   const reporter = startReporting(context, endpoint);
   try {
-    const start = await starters[role]();
+    const start = await loadRole(role);
     const running = await start(context);
+    releaseStartUpMemory();
     reporter.running(running);
     context.logger.info(`${role} started`);
     await Promise.race([aborted(stop.signal), running.failed]);
@@ -81,7 +88,7 @@ function startReporting(context: RoleContext, endpoint: MetricsEndpoint): Report
       role: context.role,
       instance,
       state,
-      details: { pid: process.pid, metrics: endpoint.url, ...role?.details(), ...more },
+      details: { pid: process.pid, reportEveryMs: reportIntervalMs, metrics: endpoint.url, ...role?.details(), ...more },
     });
   const tick = async () => {
     if (busy) return;

@@ -1,12 +1,15 @@
 import { createSyncStore } from '../../adapters/postgres/sync-store.ts';
-import { autoMerge } from '../../core/conflict/auto-merge.ts';
+import { compileDifferencePairs } from '../../core/differences/difference-pair.ts';
 import { reasonOf } from '../../core/errors.ts';
 import type { SyncStore } from '../../core/ports/sync-store.ts';
 import { Publisher } from '../../sync-manager/publisher.ts';
 import { type SyncLine, SyncWorker } from '../../sync-manager/sync-worker.ts';
+import { conflictPolicies } from './conflict-policies.ts';
 import { startDeadLetterDesk } from './dead-letter-desk.ts';
+import { startDifferenceKeeper } from './difference-keeper.ts';
 import type { RunningRole } from './role.ts';
 import type { RoleContext } from './role-context.ts';
+import { startWebhookDesk } from './webhook-desk.ts';
 
 const rescueIntervalMs = 5_000;
 const strandedAfterMs = 10_000;
@@ -22,7 +25,8 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
     producers,
     deadLetters: { topic: topics.deadLetters, partitions: config.kafka.partitions },
   });
-  const worker = new SyncWorker({ lines, store, publisher, resolver: autoMerge, clock, telemetry });
+  const worker = new SyncWorker({ lines, store, publisher, clock, telemetry });
+  const keeper = await startDifferenceKeeper(context, compileDifferencePairs(config));
   const subscription = await log.subscribe(
     {
       groupId: `${config.topicPrefix}syncline-sync-manager`,
@@ -34,13 +38,16 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
   );
   const rescue = setInterval(() => void rescueStranded(context, store, publisher, worker), rescueIntervalMs);
   const desk = await startDeadLetterDesk(context);
+  const webhooks = await startWebhookDesk(context);
   return {
-    failed: Promise.race([subscription.failed, desk.failed]) as Promise<never>,
+    failed: Promise.race([subscription.failed, desk.failed, webhooks.failed]) as Promise<never>,
     details: () => ({}),
     async stop() {
       clearInterval(rescue);
       await subscription.stop();
+      await keeper.stop();
       await desk.stop();
+      await webhooks.stop();
     },
   };
 }
@@ -61,6 +68,8 @@ async function rescueStranded(
 
 async function syncLines({ plans, codecs, topics, config }: RoleContext): Promise<Map<string, SyncLine>> {
   const lines = new Map<string, SyncLine>();
+  const policies = conflictPolicies(config);
+  const pairs = compileDifferencePairs(config);
   for (const kind of new Set(plans.map((plan) => plan.kind))) {
     const canonicalTopic = topics.canonical(kind);
     const resolvedTopic = topics.resolved(kind);
@@ -70,6 +79,8 @@ async function syncLines({ plans, codecs, topics, config }: RoleContext): Promis
       goldenCodec: await codecs.for('golden', resolvedTopic),
       resolvedTopic,
       resolvedPartitions: config.kafka.partitions,
+      ...policies.get(kind)!,
+      pairs: pairs.get(kind) ?? [],
     });
   }
   return lines;

@@ -2,6 +2,9 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { SyncError } from '../../core/errors.ts';
+import { eventIdOf } from '../../core/event-id.ts';
+import type { DrawnRecord } from '../../core/ports/ingest-store.ts';
+import type { Position } from '../../core/position.ts';
 import { ada, openIngestWorld, post } from '../../tests/ingest-world.ts';
 
 describe('what is accepted', () => {
@@ -179,8 +182,46 @@ describe('an idempotency key', () => {
     const drawn = [...world.store.requests.values()][0]?.drawn;
     world.kafka.behave = async () => undefined;
     const again = await post(world, '/events/clicks', [{ page: '/' }, { page: '/2' }], headers);
-    expect(world.kafka.events.map((event) => event.position)).toEqual(drawn?.map((draw) => draw.position));
+    expect(world.kafka.events.map((event) => [event.key, event.occurredAt])).toEqual(
+      drawn?.map((draw) => [draw.key, draw.occurredAt]),
+    );
+    const idOf = (draw: DrawnRecord) =>
+      eventIdOf('shop', 'clicks', draw.key, draw.position as Position, Date.parse(draw.occurredAt));
+    expect(again.body.ids).toEqual(drawn?.map(idOf));
     expect(world.kafka.events.map((event) => event.eventId)).toEqual(again.body.ids);
+  });
+
+  test('sends again behind what was sent since, so that the positions of a key rise on its topic', async () => {
+    const world = await openIngestWorld();
+    world.kafka.behave = () => Promise.reject(new SyncError('kafka.unavailable', 'out'));
+    expect((await post(world, '/users', ada, headers)).status).toBe(503);
+    world.kafka.behave = async () => undefined;
+    await post(world, '/users', { ...ada, name: 'Ada L.' });
+    await post(world, '/users', ada, headers);
+    await post(world, '/users', ada);
+    const positions = world.kafka.events.map((event) => String(event.position));
+    expect(world.kafka.events.map((event) => (event.data as typeof ada).name)).toEqual(['Ada L.', 'Ada', 'Ada']);
+    expect(positions).toEqual([...new Set(positions)].sort());
+  });
+
+  test('that has to wait for the database is sent behind what did not wait', async () => {
+    const world = await openIngestWorld();
+    const { promise: claimed, resolve: answerClaim } = Promise.withResolvers<void>();
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const claim = world.store.claim;
+    world.store.claim = async (claims) => {
+      ask();
+      await claimed;
+      return claim(claims);
+    };
+    const waiting = post(world, '/users', ada, headers);
+    await asked;
+    await post(world, '/users', { ...ada, name: 'Ada L.' });
+    answerClaim();
+    await waiting;
+    const positions = world.kafka.events.map((event) => String(event.position));
+    expect(positions).toHaveLength(2);
+    expect(positions).toEqual([...positions].sort());
   });
 
   test('with another body is refused', async () => {

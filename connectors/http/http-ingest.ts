@@ -6,6 +6,7 @@ import type { LogProducer } from '../../core/ports/event-log.ts';
 import type { DrawnRecord, IngestStore } from '../../core/ports/ingest-store.ts';
 import type { RecordCodecs } from '../../core/ports/record-codec.ts';
 import type { Telemetry } from '../../core/ports/telemetry.ts';
+import type { Position } from '../../core/position.ts';
 import { problemContentType, problemOf } from '../../core/problem.ts';
 import type { TopicNames } from '../../core/topics.ts';
 import { createEventSender } from './event-sender.ts';
@@ -16,6 +17,7 @@ import { type IngestTypes, usersKind } from './ingest-types.ts';
 import { type IngestLine, outgoingOf } from './outgoing.ts';
 import { createPositionDraw } from './position-draw.ts';
 import { bytesOf, collectBody, parseBody } from './request-body.ts';
+import { SharedClock, type SteadyClock } from './shared-clock.ts';
 
 export interface HttpIngestDeps {
   readonly types: IngestTypes;
@@ -29,6 +31,8 @@ export interface HttpIngestDeps {
   readonly limits: HttpIngestLimits;
   /** Tells apart processes that draw positions in the same microsecond; at most 40 visible characters. */
   readonly instance?: string;
+  /** Goes on whatever the machine's clock does. */
+  readonly steadyMs?: SteadyClock;
   /** Whose idempotency keys these are. */
   callerOf?(response: Response): string;
 }
@@ -58,7 +62,8 @@ const correlationIdPattern = /^[\x21-\x7e]{1,128}$/;
 /** Invariant 1: an event is accepted when Kafka has it, and whoever sent it is told so only then. */
 export function createHttpIngest(deps: HttpIngestDeps): HttpIngest {
   const { limits, clock, types } = deps;
-  const draw = createPositionDraw(clock, deps.instance ?? randomUUID().slice(0, 8));
+  const shared = new SharedClock(deps.ingestStore, clock, deps.steadyMs ?? (() => performance.now()));
+  const draw = createPositionDraw(shared, deps.instance ?? randomUUID().slice(0, 8));
   const idempotency = createIdempotency(deps.ingestStore, clock);
   const lineOf = createLines(deps);
   const sender = createEventSender(deps.producer, clock, deps.telemetry, {
@@ -87,21 +92,27 @@ export function createHttpIngest(deps: HttpIngestDeps): HttpIngest {
     const correlationIdGiven = correlationIdOf(request);
     const idempotencyKey = idempotencyKeyOf(request.get('idempotency-key'));
     const line = await lineOf(type);
+    await draw.ready();
     const drawn = checked.map(drawFor);
     if (idempotencyKey === null) {
-      const outgoing = outgoingOf(line, checked, drawn, correlationIdGiven, batch);
+      const positions = drawn.map((record) => record.position as Position);
+      const outgoing = outgoingOf(line, checked, drawn, positions, correlationIdGiven, batch);
       await sender.submit({ source: type.source, ...outgoing });
+      await draw.passed(positions.at(-1)!);
       answer(response, outgoing.ids, outgoing.correlationId, batch);
       return;
     }
     // Whatever is wrong with the records is said before the key is bound to them.
-    outgoingOf(line, checked, drawn, correlationIdGiven, batch);
+    outgoingOf(line, checked, drawn, checked.map(draw.next), correlationIdGiven, batch);
     const scope = `${deps.callerOf?.(response) ?? 'anyone'}:${type.source}.${type.kind}`;
     const bodyHash = bodyHashOf(`${request.method} ${request.path}`, bytesOf(request));
     const claimed = await idempotency.claim({ scope, idempotencyKey, bodyHash, drawn });
-    const outgoing = outgoingOf(line, checked, claimed.drawn, correlationIdGiven, batch);
+    // Drawn and queued in one go: others may have been sent since the ids were drawn, by this attempt or an earlier one.
+    const positions = checked.map(draw.next);
+    const outgoing = outgoingOf(line, checked, claimed.drawn, positions, correlationIdGiven, batch);
     if (!claimed.accepted) {
       await sender.submit({ source: type.source, ...outgoing });
+      await draw.passed(positions.at(-1)!);
       // Without this mark a repetition sends the same events again, and the pipeline drops them.
       await idempotency.accepted(claimed).catch(() => undefined);
     }
@@ -141,6 +152,7 @@ export function createHttpIngest(deps: HttpIngestDeps): HttpIngest {
     async close() {
       await sender.close();
       await idempotency.close();
+      await shared.close();
     },
   };
 }

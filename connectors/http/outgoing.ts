@@ -25,11 +25,15 @@ export interface Outgoing {
   readonly correlationId: string;
 }
 
-/** Records and what was drawn for them, as they stand on the raw topic. The same input gives the same ids. */
+/**
+ * Records and what was drawn for them, as they stand on the raw topic. Their ids are made of what was drawn first; the
+ * positions are those of this sending, because a raw topic holds the changes of a key in the order of their positions.
+ */
 export function outgoingOf(
   line: IngestLine,
   checked: readonly CheckedRecord[],
   drawn: readonly DrawnRecord[],
+  positions: readonly Position[],
   correlationIdGiven: string | null,
   batch: boolean,
 ): Outgoing {
@@ -50,7 +54,7 @@ export function outgoingOf(
       kind,
       key: draw.key,
       operation: operationOf(line.type, record),
-      position: draw.position as Position,
+      position: positions[index]!,
       occurredAt: draw.occurredAt,
       correlationId,
       data: record.data,

@@ -1,5 +1,9 @@
 import type { z } from 'zod';
+import { operatorSource, operatorSourceType } from '../conflict/voice.ts';
+import { checkConflicts } from './conflict-checks.ts';
+import { checkDifferences } from './difference-checks.ts';
 import { checkRules, type MaybeRules } from './rule-checks.ts';
+import { checkTargets } from './target-checks.ts';
 
 /** As much of the configuration as could be parsed: these checks run beside the others, so that all is said at once. */
 interface MaybeConfig {
@@ -14,6 +18,9 @@ interface MaybeConfig {
   readonly retry?: { readonly delayMs?: unknown; readonly delayMsMax?: unknown };
   readonly demo?: { readonly enabled?: unknown; readonly source?: unknown };
   readonly sources?: Readonly<Record<string, MaybeSource>>;
+  readonly differences?: unknown;
+  readonly targets?: Readonly<Record<string, unknown>>;
+  readonly conflicts?: unknown;
 }
 
 interface MaybeSource {
@@ -52,7 +59,10 @@ export function checkConfig(value: unknown, context: z.core.$RefinementCtx<unkno
   const config = value as MaybeConfig;
   const report: Report = (path, message) => context.addIssue({ code: 'custom', path: [...path], message });
   checkParts(config, report);
+  if (isRecord(config.conflicts)) checkConflicts(config.conflicts, config.sources ?? {}, report);
   checkSources(config.sources ?? {}, report);
+  checkDifferences(config.differences, config.sources ?? {}, report);
+  checkTargets(config.targets ?? {}, config.sources ?? {}, report);
   if (config.profile === 'production') checkProduction(config, report);
 }
 
@@ -74,11 +84,17 @@ function checkParts(config: MaybeConfig, report: Report): void {
   }
 }
 
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function checkSources(sources: Readonly<Record<string, MaybeSource>>, report: Report): void {
   const sourceOfType = new Map<unknown, string>();
   const topicOf = new Map<string, string>();
   for (const [name, source] of Object.entries(sources)) {
     if (source?.type === 'GOLDEN') report(['sources', name, 'type'], 'GOLDEN is the type of resolved records: choose another');
+    if (source?.type === operatorSourceType || name === operatorSource)
+      report(['sources', name], 'the name `operator` and the type OPERATOR stand for what people decide: choose another');
     const other = sourceOfType.get(source?.type);
     if (source?.type !== undefined && other !== undefined) {
       report(

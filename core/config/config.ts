@@ -4,8 +4,11 @@ import { type IdentityRules, identitySchema } from '../identity/identity.ts';
 import { nestingMax } from '../json.ts';
 import { type MappingRules, mappingSchema } from '../mapping/mapping.ts';
 import { checkConfig } from './config-checks.ts';
+import { type ConflictRules, conflictsSchema } from './conflict-policy.ts';
+import { differencesSchema } from './differences.ts';
 import { nameSchema, sourceTypeOf, sourceTypeSchema } from './names.ts';
 import { recordFieldsSchema } from './record-fields.ts';
+import { targetsSchema } from './targets.ts';
 import { byteSize, durationMs } from './units.ts';
 
 /** Used where no secret was given; the production profile refuses it. */
@@ -220,12 +223,15 @@ export const configSchema = z
       .describe('For connectors that must ask their source for changes; none of this version does, so nothing reads it yet.'),
     monitoring: monitoringSchema.prefault({}).describe('Figures kept in PostgreSQL.'),
     sources: sourcesSchema.describe('The systems whose changes come in, by name.'),
+    targets: targetsSchema.describe('The systems that resolved records are written to, by name.'),
+    conflicts: conflictsSchema.default({}).describe('How conflicts between sources are settled, by kind of entity.'),
+    differences: differencesSchema.describe('Pairs of sources that should hold the same records, and are compared.'),
     demo: demoSchema.prefault({}).describe('A generator that shows life at once.'),
   })
   .superRefine(checkConfig, { when: () => true });
 
 /** The rules keep the types of their own languages; at run time they are frozen like everything else. */
-type Frozen<T> = T extends MappingRules | ComparisonRules | IdentityRules
+type Frozen<T> = T extends MappingRules | ComparisonRules | IdentityRules | ConflictRules
   ? T
   : T extends readonly (infer Item)[]
     ? readonly Frozen<Item>[]

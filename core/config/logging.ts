@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { byteSize } from './units.ts';
 
 const levelSchema = z.enum(['error', 'warn', 'info', 'debug']);
 
@@ -13,6 +14,15 @@ export const loggingSchema = z.strictObject({
     .record(z.string().regex(/^[a-z][a-z-]*$/, 'a role is lower-case letters and -'), levelSchema)
     .default({})
     .describe('Another level for single roles: api, processor, sync-manager…'),
+  files: z
+    .strictObject({
+      bytesMax: byteSize({ min: 10_000, max: 1_000_000_000 })
+        .prefault('10MB')
+        .describe('A role’s log file that has reached this size is set aside and a new one begun.'),
+      filesKept: z.int().min(0).max(100).default(4).describe('How many files set aside are kept of each role.'),
+    })
+    .prefault({})
+    .describe('The logs `npm start` keeps in DATA-DIR/logs: each role takes at most bytesMax * (filesKept + 1).'),
 });
 
 export type LoggingConfig = Readonly<z.output<typeof loggingSchema>>;

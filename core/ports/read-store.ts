@@ -1,4 +1,6 @@
 import type { OutcomeRow, ProcessorProgress, SyncProgress } from '../accounting.ts';
+import type { ConflictStatus } from '../conflict/conflict.ts';
+import type { DifferenceKind } from '../differences/difference.ts';
 import type { JsonObject } from '../json.ts';
 
 /**
@@ -69,19 +71,61 @@ export interface SourceEventView {
 
 export interface ConflictFilter {
   readonly entityId?: string | undefined;
+  readonly kind?: string | undefined;
   readonly sourceType?: string | undefined;
   readonly conflictType?: string | undefined;
+  readonly status?: ConflictStatus | undefined;
   readonly resolution?: string | undefined;
 }
 
 export interface ConflictView {
   readonly conflictId: string;
   readonly entityId: string;
+  readonly kind: string;
   readonly sourceType: string;
   readonly conflictType: string;
+  readonly status: ConflictStatus;
   readonly resolution: string;
+  readonly fields: readonly string[];
   readonly details: JsonObject;
   readonly createdAt: string;
+  readonly updatedAt: string;
+  /** How often its webhook was asked, and what came of it last where that was no answer. */
+  readonly webhookAttempts: number;
+  readonly webhookError: string | null;
+}
+
+export interface DifferenceFilter {
+  readonly leftSource?: string | undefined;
+  readonly rightSource?: string | undefined;
+  readonly entityKind?: string | undefined;
+  readonly entityId?: string | undefined;
+  readonly kind?: DifferenceKind | undefined;
+  /** Differences in which this field has a part. */
+  readonly field?: string | undefined;
+}
+
+export interface DifferenceView {
+  readonly entityId: string;
+  readonly leftSource: string;
+  readonly rightSource: string;
+  readonly entityKind: string;
+  readonly kind: DifferenceKind;
+  /** Per field what each side has; see `Difference`. */
+  readonly fields: JsonObject;
+  readonly since: string;
+}
+
+/** How many entities differ between two sources, by kind of entity. */
+export interface DifferenceSummary {
+  readonly leftSource: string;
+  readonly rightSource: string;
+  readonly entityKind: string;
+  /** `building` until everything was compared by the configuration in force. */
+  readonly state: 'building' | 'exact';
+  readonly onlyLeft: number;
+  readonly onlyRight: number;
+  readonly differs: number;
 }
 
 export interface MetricFilter {
@@ -121,6 +165,9 @@ export interface ReadStore {
   sourceEvents(filter: SourceEventFilter, page: PageRequest): Promise<Page<SourceEventView>>;
   sourceEvent(eventId: string): Promise<SourceEventView | null>;
   conflicts(filter: ConflictFilter, page: PageRequest): Promise<Page<ConflictView>>;
+  conflict(conflictId: string): Promise<ConflictView | null>;
+  differences(filter: DifferenceFilter, page: PageRequest): Promise<Page<DifferenceView>>;
+  differenceSummary(): Promise<readonly DifferenceSummary[]>;
   metrics(filter: MetricFilter, page: PageRequest): Promise<Page<MetricView>>;
   roleReports(): Promise<readonly RoleView[]>;
   progress(): Promise<ProgressSnapshot>;

@@ -1,6 +1,7 @@
 import type { EntityId } from '../change-event.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Position } from '../position.ts';
+import type { RefusedChange } from '../refused-change.ts';
 import type { PartitionRef } from './event-log.ts';
 
 /**
@@ -26,12 +27,16 @@ export interface ProcessorLease extends PartitionRef {
 export interface RangeOutcome {
   readonly forwarded: number;
   readonly stopped: Readonly<Partial<Record<Outcome, number>>>;
+  /** What became dead letters here. */
+  readonly refused?: readonly RefusedChange[];
 }
 
 /** What a cache entry claims: that the change at this raw offset, with this position, is the newest of its entity. */
 export interface EntryClaim {
   readonly entityId: EntityId;
   readonly canonical: PartitionRef;
+  /** On the raw topic. */
+  readonly key: string;
   readonly position: Position;
   readonly offset: number;
 }
@@ -48,9 +53,11 @@ export interface StageLedger {
   claim(lease: ProcessorLease, through: number, stopped: readonly number[]): Promise<ProcessorLease | null>;
   /**
    * For each claim whether the tables prove it, all seen at one moment: `sync_state` holds that very position for the
-   * entity and source, and the canonical partition is settled through that raw offset, so nothing older is on its way.
+   * entity and source, the canonical partition is settled through that raw offset, so nothing older is on its way, and
+   * no newer change of the key was refused, which a replay could bring back. A refused change whose position nobody
+   * could read counts as newer until its dead letter is applied, superseded, or discarded before it was ever replayed.
    */
   proves(origin: PartitionRef, sourceType: string, claims: readonly EntryClaim[]): Promise<readonly boolean[]>;
-  /** Counts [lease.nextOffset, through) once and for all. Null when the lease is lost. */
+  /** Counts [lease.nextOffset, through) once and for all, and keeps what was refused of it. Null when the lease is lost. */
   settle(lease: ProcessorLease, through: number, outcome: RangeOutcome): Promise<ProcessorLease | null>;
 }

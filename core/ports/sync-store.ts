@@ -1,8 +1,12 @@
 import type { Checksum, EntityId, EventId, GoldenRecord, Operation } from '../change-event.ts';
+import type { GoldenVoice } from '../conflict/conflict.ts';
+import type { Voice } from '../conflict/voice.ts';
 import type { DeadLetter } from '../dead-letter.ts';
+import type { DifferenceChanges } from '../differences/difference.ts';
 import type { JsonObject } from '../json.ts';
 import type { EventStatus, Outcome, OutcomeCount } from '../outcome.ts';
 import type { Position } from '../position.ts';
+import type { RefusedChange } from '../refused-change.ts';
 import type { PartitionRef } from './event-log.ts';
 
 /** What the sync manager holds of a canonical partition. */
@@ -29,6 +33,8 @@ export interface StateHead {
 /** A row of `sync_state`: what one source says of an entity, or the golden row. */
 export interface StateRow extends StateHead {
   readonly data: JsonObject | null;
+  /** What the conflict engine keeps beside the data: a source's row has a Voice, the golden row a GoldenVoice. */
+  readonly voice: Voice | GoldenVoice | null;
 }
 
 export interface EventRow {
@@ -44,14 +50,21 @@ export interface EventRow {
   readonly receivedAtMs: number;
   readonly status: EventStatus;
   readonly correlationId: string;
+  /** The golden version that the event made; null where it made none. */
+  readonly goldenVersion: number | null;
+  /** That version's data where they are not the event's own. */
+  readonly goldenData?: JsonObject | null;
 }
 
 export interface ConflictRow {
   readonly conflictId: string;
   readonly entityId: EntityId;
+  readonly kind: string;
   readonly sourceType: string;
   readonly conflictType: string;
+  readonly status: string;
   readonly resolution: string;
+  readonly fields: readonly string[];
   readonly details: JsonObject;
 }
 
@@ -82,20 +95,31 @@ export interface BatchEffects {
   readonly events: readonly EventRow[];
   /** At most one per (entity id, source type). */
   readonly states: readonly StateRow[];
+  /** At most one per conflict: one that is known already has moved or ended. */
   readonly conflicts: readonly ConflictRow[];
+  /** Write-backs whose acknowledgement the batch took into account, by their row in the ledger. */
+  readonly acknowledged: readonly string[];
+  readonly differences: DifferenceChanges;
   readonly counts: readonly OutcomeCount[];
   readonly replays: readonly ReplayOutcome[];
+  readonly refused: readonly RefusedChange[];
   readonly outbox: Outbox;
 }
 
-export interface SyncTransaction {
-  headsOf(entityIds: readonly EntityId[]): Promise<readonly StateHead[]>;
-  /** With their data: asked for where more than one source speaks of an entity. */
-  statesOf(entityIds: readonly EntityId[]): Promise<readonly StateRow[]>;
-  /** Which of these events are stored already. */
-  knownEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>>;
-  /** Called once, last. Returns the id of the outbox row, or null when nothing has to be published. */
-  write(effects: BatchEffects): Promise<number | null>;
+/** How far a batch brings its partition. */
+export interface SyncReach {
+  readonly through: number;
+  readonly settledThrough: Readonly<Record<string, number>>;
+}
+
+export function movedTo(lease: SyncLease, { through, settledThrough }: SyncReach): SyncLease {
+  return { ...lease, nextOffset: through, settledThrough };
+}
+
+export interface Written {
+  readonly lease: SyncLease;
+  /** Null when nothing has to be published. */
+  readonly outboxId: number | null;
 }
 
 /** The batch's events were thought new and are not: decide again with all of them looked up. */
@@ -107,16 +131,22 @@ export interface SyncStore {
   /** Takes the partition over from whoever had it. */
   acquire(ref: PartitionRef): Promise<SyncLease>;
   /**
-   * One transaction: offset compare-and-set from `lease.nextOffset` to `through`, then `work`. Null when the lease is
-   * lost, and then nothing happened. A serialisation failure or deadlock repeats the whole; whatever else the
-   * database holds against the data rejects with `BatchRejected`.
+   * The rows of an entity are written by the owner of its partition alone, so what an owner reads stands until it writes:
+   * an owner before it has finished or failed when `acquire` returns.
    */
-  transact(
-    lease: SyncLease,
-    through: number,
-    settledThrough: Readonly<Record<string, number>>,
-    work: (transaction: SyncTransaction) => Promise<void>,
-  ): Promise<SyncLease | null>;
+  headsOf(entityIds: readonly EntityId[]): Promise<readonly StateHead[]>;
+  /** With their data and voices: asked for where more than one source speaks of an entity. */
+  statesOf(entityIds: readonly EntityId[]): Promise<readonly StateRow[]>;
+  /** Which of these events are stored already. */
+  knownEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>>;
+  /** Which of these write-backs were made and not acknowledged yet. */
+  unacknowledged(ledgerIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /**
+   * One transaction: the offset by compare-and-set from `lease.nextOffset`, and all effects. Null when the lease is
+   * lost, and then nothing happened. A serialisation failure or deadlock repeats the whole; an event that is stored
+   * already rejects with `EventsKnown`, whatever else the database holds against the data with `BatchRejected`.
+   */
+  write(lease: SyncLease, reach: SyncReach, effects: BatchEffects): Promise<Written | null>;
   /** Unpublished rows of the partition, oldest first. */
   pendingOutbox(lease: SyncLease): Promise<readonly OutboxRow[]>;
   /** Partitions with rows that nobody published for so long: their owner died and nothing new has arrived since. */

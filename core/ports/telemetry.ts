@@ -4,7 +4,10 @@ import type { PartitionRef } from './event-log.ts';
 /**
  * What happened, as typed events: the stages say it, `monitoring/` owns the metric names and the wording of the log.
  */
-export type Stage = 'ingest' | 'processor' | 'sync-manager' | 'publisher' | 'dead-letters';
+export type Stage = 'ingest' | 'processor' | 'sync-manager' | 'publisher' | 'dead-letters' | 'target';
+
+/** What became of a record at a target; `foreign`: somebody else had changed it there. */
+export type TargetOutcome = 'written' | 'unchanged' | 'refused' | 'foreign-kept' | 'foreign-overwritten' | 'dead-lettered';
 
 export interface Telemetry {
   /** Once a batch, once a source in it. */
@@ -12,7 +15,7 @@ export interface Telemetry {
   recordsOut(event: {
     stage: Stage;
     source: string;
-    outcome: Outcome | 'forwarded' | 'published' | 'accepted';
+    outcome: Outcome | 'forwarded' | 'published' | 'accepted' | TargetOutcome;
     records: number;
   }): void;
   batchFinished(event: PartitionRef & { stage: Stage; records: number; durationMs: number; lag: number }): void;

@@ -32,8 +32,8 @@ const moments: Readonly<Record<Stage, readonly Moment[]>> = {
     { text: 'ledger-settle', when: 'after' },
   ],
   'sync-manager': [
-    { text: 'COMMIT', when: 'before' },
-    { text: 'COMMIT', when: 'after' },
+    { text: 'sync-write', when: 'before' },
+    { text: 'sync-write', when: 'after' },
   ],
 };
 
@@ -89,8 +89,8 @@ describe('processes that die under load', () => {
 
   const zombies: readonly [role: Stage, where: string, moment: Moment][] = [
     ['processor', 'before it settles what it sent', { text: 'ledger-settle', when: 'before' }],
-    ['sync-manager', 'before a transaction', { text: 'BEGIN', when: 'before' }],
-    ['sync-manager', 'inside a transaction', { text: 'COMMIT', when: 'before' }],
+    ['sync-manager', 'before it writes what it decided', { text: 'sync-write', when: 'before' }],
+    ['sync-manager', 'before it hears that it wrote', { text: 'sync-write', when: 'after' }],
   ];
   for (const [role, where, moment] of zombies) {
     it(`a ${role} that falls asleep ${where} and wakes among its successors changes nothing they did`, async () => {

@@ -1,16 +1,50 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Checksum, EntityId } from '../../core/change-event.ts';
+import { eventIdOf } from '../../core/event-id.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
-import type { StageLedger } from '../../core/ports/stage-ledger.ts';
+import type { EntryClaim, StageLedger } from '../../core/ports/stage-ledger.ts';
+import type { BatchEffects, SyncStore } from '../../core/ports/sync-store.ts';
+import { orderOf, type Position, positionOf } from '../../core/position.ts';
+import type { RefusedChange } from '../../core/refused-change.ts';
 
 /** Empty tables of the test's own. */
 export interface StageLedgerHarness {
   readonly ledger: StageLedger;
   /** What was counted of the partition. */
   counts(ref: PartitionRef): Promise<{ forwarded: number; stopped: Readonly<Record<string, number>> }>;
+  /** On the same tables. */
+  readonly store: SyncStore;
+  /** The letter of this id was heard of, and has come to this without a replay. */
+  letter(id: string, status: 'parked' | 'applied' | 'discarded'): Promise<void>;
   close(): Promise<void>;
 }
 
 const ref: PartitionRef = { topic: 'source.shop.product', partition: 3 };
+const canonical: PartitionRef = { topic: 'entity.product', partition: 1 };
+const nothing: BatchEffects = {
+  events: [],
+  states: [],
+  conflicts: [],
+  acknowledged: [],
+  differences: { upserts: [], removals: [] },
+  counts: [],
+  replays: [],
+  refused: [],
+  outbox: { resolved: [], deadLetters: [], forgets: [] },
+};
+
+function positionAt(n: number): Position {
+  return positionOf(1, orderOf(n));
+}
+
+function claimOf(key: string, n: number, offset: number): EntryClaim {
+  return { entityId: `product:${key}` as EntityId, canonical, key, position: positionAt(n), offset };
+}
+
+function refusedOf(key: string, n: number | null): RefusedChange {
+  return { letterId: randomUUID(), ...ref, key, position: n === null ? null : positionAt(n) };
+}
 
 export function describeStageLedger(name: string, open: () => Promise<StageLedgerHarness>): void {
   describe(`${name} as a stage ledger`, () => {
@@ -102,6 +136,77 @@ export function describeStageLedger(name: string, open: () => Promise<StageLedge
       const lease = await ledger.acquire(ref, 'config-a');
       await ledger.settle(lease, 5, { forwarded: 5, stopped: {} });
       expect(await ledger.acquire({ ...ref, partition: 4 }, 'config-a')).toMatchObject({ token: 1, nextOffset: 0 });
+    });
+
+    describe('an entry of the cache', () => {
+      /** A batch of the sync manager. */
+      async function write(settledThrough: number, effects: Partial<BatchEffects>): Promise<void> {
+        const lease = await harness.store.acquire(canonical);
+        const reach = { through: lease.nextOffset + 1, settledThrough: { [`${ref.topic}/${ref.partition}`]: settledThrough } };
+        expect(await harness.store.write(lease, reach, { ...nothing, ...effects })).not.toBeNull();
+      }
+
+      function stored({ entityId, key, position }: EntryClaim): Partial<BatchEffects> {
+        const eventId = eventIdOf('shop', 'product', key, position, 1_767_225_600_000);
+        const common = { entityId, kind: 'product', version: 1, deleted: false, data: {}, checksum: 'a'.repeat(64) as Checksum };
+        return { states: [{ ...common, sourceType: 'SHOP', position, eventId, voice: null }] };
+      }
+
+      const proves = async (...claims: EntryClaim[]) => ledger.proves(ref, 'SHOP', claims);
+
+      it('is proved when its position is stored and its partition settled through its offset', async () => {
+        await write(7, stored(claimOf('a', 5, 7)));
+        const claims = [claimOf('a', 5, 7), claimOf('a', 5, 8), claimOf('a', 4, 7), claimOf('b', 5, 7)];
+        expect(await proves(...claims)).toEqual([true, false, false, false]);
+        expect(await ledger.proves(ref, 'ERP', [claimOf('a', 5, 7)])).toEqual([false]);
+        expect(await ledger.proves({ ...ref, partition: 4 }, 'SHOP', [claimOf('a', 5, 7)])).toEqual([false]);
+      });
+
+      it('is not proved while a newer change of its key was refused, before anyone heard of the dead letter', async () => {
+        await write(7, stored(claimOf('a', 5, 7)));
+        await write(8, { refused: [refusedOf('a', 6)] });
+        expect(await proves(claimOf('a', 5, 7))).toEqual([false]);
+        await write(9, stored(claimOf('a', 7, 9)));
+        expect(await proves(claimOf('a', 7, 9))).toEqual([true]);
+      });
+
+      it('is proved though changes of other keys and other partitions were refused, or older ones of its own', async () => {
+        const elsewhere = { ...refusedOf('a', 6), partition: 4 };
+        await write(7, { ...stored(claimOf('a', 5, 7)), refused: [refusedOf('b', 6), elsewhere, refusedOf('a', 4)] });
+        expect(await proves(claimOf('a', 5, 7))).toEqual([true]);
+      });
+
+      it('is not proved while a change that nobody could read may be replayed', async () => {
+        const [applied, discarded] = [refusedOf('a', null), refusedOf('a', null)];
+        const lease = await ledger.acquire(ref, 'config-a');
+        await ledger.settle(lease, 7, { forwarded: 0, stopped: { 'dead-lettered': 2 }, refused: [applied, discarded] });
+        await write(7, stored(claimOf('a', 5, 7)));
+        expect(await proves(claimOf('a', 5, 7), claimOf('b', 5, 7))).toEqual([false, false]);
+        await harness.letter(applied.letterId, 'applied');
+        await harness.letter(discarded.letterId, 'parked');
+        expect(await proves(claimOf('a', 5, 7))).toEqual([false]);
+        await harness.letter(discarded.letterId, 'discarded');
+        expect(await proves(claimOf('a', 5, 7))).toEqual([true]);
+      });
+
+      it('is judged by what is known of a refused change, however often it is refused', async () => {
+        const unread = refusedOf('a', null);
+        const read = { ...unread, position: positionAt(4) };
+        const lease = await ledger.acquire(ref, 'config-a');
+        const settled = await ledger.settle(lease, 6, { forwarded: 0, stopped: {}, refused: [unread, unread] });
+        await write(7, stored(claimOf('a', 5, 7)));
+        expect(await proves(claimOf('a', 5, 7))).toEqual([false]);
+        await ledger.settle(settled!, 7, { forwarded: 0, stopped: {}, refused: [read, unread] });
+        expect(await proves(claimOf('a', 5, 7))).toEqual([true]);
+      });
+
+      it('does not hear of what an owner refused that had lost the partition', async () => {
+        const lost = await ledger.acquire(ref, 'config-a');
+        await ledger.acquire(ref, 'config-a');
+        await write(7, stored(claimOf('a', 5, 7)));
+        expect(await ledger.settle(lost, 7, { forwarded: 0, stopped: {}, refused: [refusedOf('a', 6)] })).toBeNull();
+        expect(await proves(claimOf('a', 5, 7))).toEqual([true]);
+      });
     });
   });
 }

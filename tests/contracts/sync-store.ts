@@ -8,6 +8,7 @@ import type { PartitionRef } from '../../core/ports/event-log.ts';
 import {
   type BatchEffects,
   BatchRejected,
+  type ConflictRow,
   type EventRow,
   EventsKnown,
   type StateRow,
@@ -29,8 +30,11 @@ const nothing: BatchEffects = {
   events: [],
   states: [],
   conflicts: [],
+  acknowledged: [],
+  differences: { upserts: [], removals: [] },
   counts: [],
   replays: [],
+  refused: [],
   outbox: { resolved: [], deadLetters: [], forgets: [] },
 };
 
@@ -49,6 +53,7 @@ function event(key: string, n: number, data: JsonObject | null = { n }): EventRo
     receivedAtMs: 1_767_225_600_000,
     status: 'applied',
     correlationId: 'c-1',
+    goldenVersion: null,
   };
 }
 
@@ -63,6 +68,21 @@ function state(of: EventRow, sourceType = of.sourceType, version = 1): StateRow 
     data: of.data,
     checksum: of.checksum,
     eventId: of.eventId,
+    voice: null,
+  };
+}
+
+function conflictOf(of: EventRow, details: JsonObject, status = 'open'): ConflictRow {
+  return {
+    conflictId: of.eventId,
+    entityId: of.entityId,
+    kind: 'product',
+    sourceType: of.sourceType,
+    conflictType: 'concurrent-update',
+    status,
+    resolution: 'manual',
+    fields: ['price'],
+    details,
   };
 }
 
@@ -91,19 +111,12 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
 
     async function write(effects: Partial<BatchEffects>, lease = store.acquire(ref)) {
       const held = await lease;
-      return store.transact(held, held.nextOffset + 1, held.settledThrough, async (transaction) => {
-        await transaction.write({ ...nothing, ...effects });
-      });
+      const reach = { through: held.nextOffset + 1, settledThrough: held.settledThrough };
+      return store.write(held, reach, { ...nothing, ...effects });
     }
 
-    async function statesOf(...keys: string[]): Promise<readonly StateRow[]> {
-      let found: readonly StateRow[] = [];
-      const lease = await store.acquire({ topic: 'entity.other', partition: 0 });
-      await store.transact(lease, lease.nextOffset, {}, async (transaction) => {
-        found = await transaction.statesOf(keys.map((key) => `product:${key}` as EntityId));
-        await transaction.write(nothing);
-      });
-      return found;
+    function statesOf(...keys: string[]): Promise<readonly StateRow[]> {
+      return store.statesOf(keys.map((key) => `product:${key}` as EntityId));
     }
 
     it('the first owner begins at the beginning', async () => {
@@ -113,10 +126,8 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
     it('an owner finds where the one before it stopped', async () => {
       const lease = await store.acquire(ref);
       const settledThrough = { 'source.shop.product/0': 41 };
-      const moved = await store.transact(lease, 9, settledThrough, async (transaction) => {
-        await transaction.write(nothing);
-      });
-      expect(moved).toEqual({ ...ref, token: 1, nextOffset: 9, settledThrough });
+      const written = await store.write(lease, { through: 9, settledThrough }, nothing);
+      expect(written).toEqual({ lease: { ...ref, token: 1, nextOffset: 9, settledThrough }, outboxId: null });
       expect(await store.acquire(ref)).toEqual({ ...ref, token: 2, nextOffset: 9, settledThrough });
     });
 
@@ -169,22 +180,24 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
       expect(await harness.counts(raw)).toEqual({ applied: 1 });
     });
 
-    it('work that fails leaves nothing behind, and the lease is good for another try', async () => {
-      const lease = await store.acquire(ref);
-      const failing = store.transact(lease, 5, {}, async (transaction) => {
-        const effects = {
-          ...nothing,
-          events: [event('a', 1)],
-          states: [state(event('a', 1))],
-          counts: [{ ...raw, outcome: 'applied', count: 1 }],
-        };
-        await transaction.write({ ...effects, counts: [{ ...raw, outcome: 'applied', count: 1 }] });
-        throw new EventsKnown('decided otherwise');
-      });
-      await expect(failing).rejects.toThrow(EventsKnown);
-      expect(await statesOf('a')).toEqual([]);
+    it.each([
+      ['in the one statement', {}],
+      ['behind it', { conflicts: [conflictOf(event('a', 1), { text: 'a\u0000b' })] }],
+    ])('a batch that fails %s leaves nothing behind, and the lease is good for another try', async (_, more) => {
+      await write({ events: [event('a', 2)] });
+      const lease = store.acquire(ref);
+      const effects = {
+        events: [event('b', 1), ...('conflicts' in more ? [] : [event('a', 2)])],
+        states: [state(event('b', 1))],
+        counts: [{ ...raw, outcome: 'applied', count: 1 } as const],
+        outbox: { resolved: [event('b', 1).entityId], deadLetters: [], forgets: [] },
+        ...more,
+      };
+      await expect(write(effects, lease)).rejects.toThrow('conflicts' in more ? BatchRejected : EventsKnown);
+      expect(await statesOf('b')).toEqual([]);
       expect(await harness.counts(raw)).toEqual({});
-      expect(await write({ events: [event('a', 1)], states: [state(event('a', 1))] }, Promise.resolve(lease))).not.toBeNull();
+      expect(await store.pendingOutbox(await lease)).toEqual([]);
+      expect(await write({ events: [event('b', 1)], states: [state(event('b', 1))] }, lease)).not.toBeNull();
     });
 
     it('an event that is stored already makes the batch be decided again', async () => {
@@ -193,12 +206,7 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
         EventsKnown,
       );
       expect(await statesOf('a')).toEqual([]);
-      const lease = await store.acquire(ref);
-      let known: ReadonlySet<string> = new Set();
-      await store.transact(lease, lease.nextOffset, {}, async (transaction) => {
-        known = await transaction.knownEvents([event('a', 1).eventId, event('a', 2).eventId]);
-        await transaction.write(nothing);
-      });
+      const known = await store.knownEvents([event('a', 1).eventId, event('a', 2).eventId]);
       expect([...known]).toEqual([event('a', 1).eventId]);
     });
 
@@ -237,17 +245,11 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
     });
 
     it('a batch that publishes nothing leaves no row in the outbox, one that does says which', async () => {
-      const ids: (number | null)[] = [];
-      const lease = await store.acquire(ref);
       const outbox = { resolved: [event('a', 1).entityId], deadLetters: [], forgets: [] };
-      const moved = await store.transact(lease, 1, {}, async (transaction) => {
-        ids.push(await transaction.write(nothing));
-      });
-      const held = await store.transact(moved!, 2, {}, async (transaction) => {
-        ids.push(await transaction.write({ ...nothing, outbox }));
-      });
-      expect(ids).toEqual([null, expect.any(Number)]);
-      expect((await store.pendingOutbox(held!)).map((row) => row.id)).toEqual([ids[1]]);
+      const silent = await write({});
+      const told = await write({ outbox }, Promise.resolve(silent!.lease));
+      expect([silent!.outboxId, told!.outboxId]).toEqual([null, expect.any(Number)]);
+      expect((await store.pendingOutbox(told!.lease)).map((row) => row.id)).toEqual([told!.outboxId]);
     });
 
     it('who lost the partition clears nothing and is told', async () => {

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChaosStack, type Installation, startChaosStack } from '../chaos/harness.ts';
 import { readAll } from '../chaos/topics.ts';
+import { eventually as within } from './eventually.ts';
 import { rawChange, rawMessage, writeRaw } from './raw-topic.ts';
 
 const config = fileURLToPath(new URL('../fixtures/config/e2e.yml', import.meta.url));
-const patienceMs = 20_000;
 
 let stack: ChaosStack;
 let installation: Installation;
@@ -17,17 +16,8 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => stack.stop());
 
-async function eventually<T>(attempt: () => Promise<T | undefined | false>): Promise<T> {
-  const untilMs = Date.now() + patienceMs;
-  for (;;) {
-    const found = await attempt().catch((error: unknown) => {
-      if (Date.now() > untilMs) throw error;
-      return undefined;
-    });
-    if (found !== undefined && found !== false) return found as T;
-    if (Date.now() > untilMs) throw new Error(`waited ${patienceMs} ms in vain\n${installation.roles.lastLines()}`);
-    await sleep(50);
-  }
+function eventually<T>(attempt: () => Promise<T | undefined | false>): Promise<T> {
+  return within(attempt, () => installation.roles.lastLines());
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field

@@ -1,4 +1,5 @@
-import { rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
 import { makeTestDirectory } from '../../stack/test-stack.ts';
@@ -131,6 +132,31 @@ it(
     await postUser(again, 'after@example.com');
     again.signal('SIGINT');
     expect(await again.ended).toBe(0);
+  },
+  testMsMax,
+);
+
+it(
+  'starts a service that died again on its data, and takes up the work that waited for it',
+  async () => {
+    const syncline = await start(newFolder());
+    await postUser(syncline, 'before@example.com');
+    for (const service of ['redis', 'postgres'] as const) {
+      const { pid } = JSON.parse(readFileSync(join(syncline.dataDir, 'stack.json'), 'utf8')).services[service];
+      process.kill(pid, 'SIGKILL');
+      const untilMs = Date.now() + patienceMs;
+      while (!syncline.output.includes(`${service} runs again`)) {
+        if (Date.now() > untilMs) throw new Error(`${service} was not started again:\n${syncline.output}`);
+        await sleep(100);
+      }
+    }
+    while (!(await fetch(`${syncline.runtime.api}/ready`)).ok) await sleep(200);
+    await postUser(syncline, 'after@example.com');
+    expect(await statesOf(syncline, `entity_id=${encodeURIComponent('users:before@example.com')}`)).toHaveLength(2);
+    const family = syncline.family();
+    syncline.signal('SIGINT');
+    expect(await syncline.ended).toBe(0);
+    expect(await survivorsOf(family)).toEqual([]);
   },
   testMsMax,
 );

@@ -3,7 +3,7 @@ import { type ChangeEvent, type GoldenRecord, goldenSourceType } from '../../cor
 import { partitionOf } from '../../core/partition.ts';
 import type { LogRecord, PartitionRef } from '../../core/ports/event-log.ts';
 import type { StateRow } from '../../core/ports/sync-store.ts';
-import { kind, refusedValue } from './workload.ts';
+import { isDeadValue, kind } from './workload.ts';
 import { canonicalPartitions, names, type World } from './world.ts';
 
 /** Reads topics and tables and nothing else, and says what is wrong with them. Shares no code with the stages. */
@@ -61,7 +61,7 @@ function checkDeadLetters(raw: RawLog, violations: string[]): void {
     if (!raw.dead.has(origin)) violations.push(`poison ${origin} is not among the dead letters`);
   }
   for (const { event, origin } of raw.events) {
-    if (raw.dead.has(origin) && event.data?.value !== refusedValue) violations.push(`${origin} is dead without a reason`);
+    if (raw.dead.has(origin) && !isDeadValue(event.data?.value)) violations.push(`${origin} is dead without a reason`);
   }
 }
 
@@ -85,34 +85,50 @@ function checkAccounting(world: World, violations: string[]): void {
   }
 }
 
-/** What each source says of an entity is its last change, by position, of those the database took. */
+/**
+ * What each source says of an entity is its last change, by position, of those the database took. A change that is sent
+ * again at another position counts once, as the first of them or as the second.
+ */
 function checkStates(world: World, raw: RawLog, violations: string[]): void {
-  const last = new Map<string, ChangeEvent>();
+  const positions = firstPositions(raw);
+  const changes = new Map<string, ChangeEvent[]>();
   const sourcesOfKey = new Map<string, Set<string>>();
   for (const { event, origin } of raw.events) {
     if (raw.dead.has(origin)) continue;
     const id = `${event.source} ${event.key}`;
-    const before = last.get(id);
-    if (before === undefined || event.position > before.position) last.set(id, event);
+    changes.set(id, [...(changes.get(id) ?? []), event]);
     sourcesOfKey.set(event.key, (sourcesOfKey.get(event.key) ?? new Set()).add(event.source));
   }
   const states = new Map(world.syncRows.states().map((row) => [`${row.sourceType} ${row.entityId}`, row]));
-  for (const event of last.values()) {
+  for (const events of changes.values()) {
+    const newestFirst = events.sort((left, right) => (left.position < right.position ? 1 : -1));
+    const settling = newestFirst.findIndex((event) => event.position === positions.get(event.eventId));
+    const last = newestFirst.slice(0, settling < 0 ? undefined : settling + 1);
+    const event = last[0]!;
     const entityId = `${kind}:${event.key}`;
     const rows = [states.get(`${event.source.toUpperCase()} ${entityId}`)];
     if (sourcesOfKey.get(event.key)!.size === 1) rows.push(states.get(`${goldenSourceType} ${entityId}`));
     for (const row of rows) {
-      if (row === undefined || !holds(row, event)) {
+      if (row === undefined || !last.some((possible) => holds(row, possible))) {
         violations.push(
           `${entityId} of ${event.source}: last ${JSON.stringify(event.data)} at ${event.position}, but stored ${said(row)}`,
         );
       }
     }
   }
-  const known = new Set([...last.values()].map((event) => `${event.source.toUpperCase()} ${kind}:${event.key}`));
+  const known = new Set([...changes.values()].map(([event]) => `${event!.source.toUpperCase()} ${kind}:${event!.key}`));
   for (const [id, row] of states) {
     if (row.sourceType !== goldenSourceType && !known.has(id)) violations.push(`${id} came from nowhere`);
   }
+}
+
+/** By event id: where it stood first of those that were not refused. */
+function firstPositions(raw: RawLog): ReadonlyMap<string, string> {
+  const positions = new Map<string, string>();
+  for (const { event, origin } of raw.events) {
+    if (!raw.dead.has(origin) && !positions.has(event.eventId)) positions.set(event.eventId, event.position);
+  }
+  return positions;
 }
 
 function holds(row: StateRow, event: ChangeEvent): boolean {
@@ -125,14 +141,14 @@ function said(row: StateRow | undefined): string {
 
 /** Each event is stored as it was sent, and each version of a state stands for one applied event. */
 function checkEvents(world: World, raw: RawLog, violations: string[]): void {
-  const sent = new Map(raw.events.map(({ event }) => [event.eventId, event]));
+  const sent = new Map(raw.events.map(({ event }) => [`${event.eventId} ${event.position}`, event]));
   const applied = new Map<string, number>();
   for (const row of world.syncRows.events.values()) {
-    const event = sent.get(row.eventId);
-    if (event === undefined || event.data?.value !== row.data?.value || event.position !== row.position) {
+    const event = sent.get(`${row.eventId} ${row.position}`);
+    if (event === undefined || event.data?.value !== row.data?.value) {
       violations.push(`event ${row.correlationId} is stored otherwise than it was sent`);
     }
-    if (row.status !== 'applied') continue;
+    if (row.status !== 'applied' && row.status !== 'conflicted') continue;
     const id = `${row.sourceType} ${row.entityId}`;
     applied.set(id, (applied.get(id) ?? 0) + 1);
   }

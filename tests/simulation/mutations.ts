@@ -18,7 +18,7 @@ function mutation(file: string, ...patches: Mutation['patches']): Mutation {
 
 const send = 'await this.#producers.send([...messages, ...deadLetterMessages(letters, this.#deps.deadLetters)]);';
 const writeStates = 'await held.session.write(held.lease, [...verdicts.writes, ...rejected.map(forgetting)]);';
-const settle = 'await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped });';
+const settle = 'await this.#settle(held, batch.nextOffset, { forwarded: messages.length, stopped, refused });';
 const seek = "if (batch.fetchedOffset !== held.lease.nextOffset) return { kind: 'seek', offset: held.lease.nextOffset };";
 const isMarked = 'if (!this.#isMark(this.#server.markOf(ticket), ticket.token, ticket.era))';
 
@@ -74,6 +74,14 @@ export const breaches: Readonly<Record<string, Breach>> = {
     seenAs: lostChange,
   },
   'an entry is trusted before the tables prove it': { mutations: [unproved], seenAs: lostChange },
+  'an entry is trusted though a newer change of its key may be replayed': {
+    mutations: [mutation(decide, { text: 'this.#refused.push(refusedChange(letter, record.position));\n', instead: '' })],
+    seenAs: lostChange,
+  },
+  'the processor does not write down what it refused': {
+    mutations: [mutation(processor, { text: 'stopped, refused });', instead: 'stopped });' })],
+    seenAs: lostChange,
+  },
   'what an owner announced is decided anew by the next one': { mutations: [announcementIgnored], seenAs: wrongSum },
   'offsets are settled before the changes are sent': {
     mutations: [
@@ -136,9 +144,9 @@ export const breaches: Readonly<Record<string, Breach>> = {
   'the outbox is left out': {
     mutations: [
       mutation(syncWorker, {
-        text: 'outboxId: await transaction.write(effects)',
+        text: 'written: await this.#deps.store.write(held.lease, reach, effects)',
         instead:
-          'outboxId: (await transaction.write({ ...effects, outbox: { resolved: [], deadLetters: [], forgets: [] } })) ?? 0',
+          'written: await this.#deps.store.write(held.lease, reach, { ...effects, outbox: { resolved: [], deadLetters: [], forgets: [] } }).then((written) => written && { ...written, outboxId: 0 })',
       }),
     ],
     seenAs: wrongForAll,
@@ -155,14 +163,19 @@ export const breaches: Readonly<Record<string, Breach>> = {
   'a change that comes late takes the place of a newer one': {
     mutations: [
       mutation(decide, {
-        text: 'if (before?.position && !isAfter(record.position, before.position)) {',
+        text: 'if (!decision && before?.position && !isAfter(record.position, before.position)) {',
         instead: 'if (before === null) {',
       }),
     ],
     seenAs: lostChange,
   },
   'events are not looked up before they are counted': {
-    mutations: [mutation(decide, { text: "if (isKnown) return { outcome: 'duplicate', goldenMoved: false };", instead: '' })],
+    mutations: [
+      mutation(decide, {
+        text: "if (this.#seen.has(record.eventId) || this.#input.known.has(record.eventId)) return { outcome: 'duplicate' };",
+        instead: '',
+      }),
+    ],
     seenAs: noRest,
   },
   'the processor takes what it gets for what it asked': {
@@ -174,7 +187,7 @@ export const breaches: Readonly<Record<string, Breach>> = {
     seenAs: wrongSum,
   },
   'records that were sent again are counted again': {
-    mutations: [mutation(syncWorker, { text: 'if (record.origin.offset <= (through.get(id) ?? -1)) continue;', instead: '' })],
+    mutations: [mutation(syncWorker, { text: 'if (origin.offset <= (through.get(id) ?? -1)) continue;', instead: '' })],
     seenAs: wrongSum,
   },
   'the outbox of the owner before is not drained': {

@@ -3,7 +3,7 @@ import { findViolations } from './checker.ts';
 import { Random } from './random.ts';
 import type { Actor } from './scheduler.ts';
 import { type Stages, valueOfFingerprint, workerFactory } from './stages.ts';
-import { manners, planSource, type SourceManner } from './workload.ts';
+import { manners, planSource, refusedValues, type SourceManner, unprocessableValues } from './workload.ts';
 import { World } from './world.ts';
 
 export interface SimulationOptions {
@@ -32,6 +32,9 @@ interface FaultPlan {
   readonly cache: number;
   readonly orphan: number;
   readonly tell: number;
+  /** How soon somebody mends the database, and how often a dead letter is tried again. */
+  readonly mend: number;
+  readonly replay: number;
   /** Where a process stands still, or fails to get an answer; undefined: anywhere. */
   readonly focus: string | undefined;
 }
@@ -79,7 +82,9 @@ async function comeToRest(world: World): Promise<boolean> {
     scheduler.step++;
     if (!goOn(world, peace, 0)) {
       await macrotask();
-      if (isAtRest(world) && !world.replayOne() && !world.rescueAll()) return true;
+      if (!isAtRest(world)) continue;
+      world.misconfigured = false;
+      if (!world.replayOne() && !world.rescueAll()) return true;
     }
     await microtasks();
   }
@@ -93,14 +98,32 @@ function isAtRest(world: World): boolean {
 
 function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: string) => void): World {
   const narrow = theme !== 'everything';
-  const manner = random.pick<SourceManner>(narrow ? ['once', 'once', 'with rewinds', 'late repeats'] : manners);
-  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, narrow ? random.pick([1, 1, 2]) : random.between(1, 4));
-  const values = ['A', 'B', 'C'].slice(0, narrow ? 2 : 3);
-  const refusals = manner !== 'late repeats' && random.chance(narrow ? 0.1 : 0.4);
-  const sources = random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
-  const changes = Math.ceil(random.between(20, 50) / sources.length);
-  const odds = narrow ? { equalChance: 0.35, deleteChance: 0.04 } : { equalChance: 0.2, deleteChance: 0.12 };
-  const workload = { changes, ...odds, keys, values, manner, refusals, poison: random.chance(narrow ? 0.2 : 0.6) };
+  const refusing = theme === 'dead letters';
+  const mannersHere: readonly SourceManner[] = narrow ? ['once', 'once', 'with rewinds', 'late repeats', 'retries'] : manners;
+  const manner = random.pick(
+    refusing ? (['once', 'late repeats', 'late repeats', 'late repeats', 'retries'] as const) : mannersHere,
+  );
+  const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, refusing ? 1 : narrow ? random.pick([1, 1, 2]) : random.between(1, 4));
+  const values = ['A', 'B', 'C'].slice(0, refusing ? 1 : narrow ? 2 : 3);
+  const sources = !refusing && random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
+  // What ends soon shows how it ended: a later change of the key heals what came before.
+  const [least, most] = refusing ? [3, 8] : [20, 50];
+  const changes = Math.ceil(random.between(least, most) / sources.length);
+  const refusedChance = refusing ? 0.4 : random.chance(narrow ? 0.1 : 0.4) ? 0.08 : 0;
+  const odds = narrow ? { equalChance: refusing ? 0.05 : 0.35, deleteChance: 0.04 } : { equalChance: 0.2, deleteChance: 0.12 };
+  const deadValues = random.pick([refusedValues, refusedValues, refusedValues, unprocessableValues]);
+  const repeatChance = refusing ? 0.6 : 0.2;
+  const workload = {
+    changes,
+    ...odds,
+    keys,
+    values,
+    manner,
+    refusedChance,
+    deadValues,
+    repeatChance,
+    poison: random.chance(narrow ? 0.2 : 0.6),
+  };
   const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
@@ -114,7 +137,20 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
 }
 
 /** What goes wrong in a run. Where everything does, what was held is seldom held for long; so some runs have one trouble only. */
-const themes = ['everything', 'everything', 'crashes', 'zombies', 'zombies', 'zombies', 'outages', 'cache', 'cache'] as const;
+const themes = [
+  'everything',
+  'everything',
+  'crashes',
+  'zombies',
+  'zombies',
+  'zombies',
+  'outages',
+  'cache',
+  'cache',
+  'dead letters',
+  'dead letters',
+  'dead letters',
+] as const;
 type Theme = (typeof themes)[number];
 
 const peace: FaultPlan = {
@@ -127,6 +163,8 @@ const peace: FaultPlan = {
   cache: 0,
   orphan: 0.05,
   tell: 0.05,
+  mend: 0.002,
+  replay: 0.01,
   focus: undefined,
 };
 
@@ -147,6 +185,8 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
         cache: perhaps(0.01, 0.06),
         orphan: 0.05,
         tell: random.pick([0.01, 0.05]),
+        mend: peace.mend,
+        replay: peace.replay,
         focus: undefined,
       };
     case 'crashes':
@@ -163,6 +203,14 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
       return { ...peace, focus, failure: rarely * often(0.03, 0.2), move: often(0.003, 0.02) };
     case 'cache':
       return { ...peace, cache: often(0.01, 0.05), failure: perhaps(0.002, 0.01), move: perhaps(0.002, 0.01) };
+    case 'dead letters':
+      return {
+        ...peace,
+        mend: perhaps(0.001, 0.01),
+        replay: often(0.002, 0.03),
+        crash: perhaps(0.002, 0.01),
+        cache: perhaps(0.002, 0.02),
+      };
     default:
       return unreachable(theme);
   }
@@ -177,7 +225,8 @@ function makeTrouble(world: World, faults: FaultPlan): void {
   if (random.chance(faults.cache)) world.disturbCache();
   if (scheduler.hasOrphans() && random.chance(faults.orphan)) scheduler.landOrphan();
   if (random.chance(faults.tell)) world.tellOne();
-  if (random.chance(0.01)) world.replayOne();
+  if (random.chance(faults.replay)) world.replayOne();
+  if (random.chance(faults.mend)) world.mend();
   if (random.chance(0.01)) world.rescueOne();
 }
 

@@ -5,7 +5,7 @@ import { MemoryStageLedger } from '../../adapters/memory/stage-ledger.ts';
 import { MemoryStateCache } from '../../adapters/memory/state-cache.ts';
 import { MemorySyncStore } from '../../adapters/memory/sync-store.ts';
 import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../../core/change-event.ts';
-import { autoMerge } from '../../core/conflict/auto-merge.ts';
+import { compileConflictPolicy } from '../../core/conflict/policy.ts';
 import { compileEntityPlan, type EntityPlan } from '../../core/entity-plan.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
@@ -15,7 +15,7 @@ import type { Telemetry } from '../../core/ports/telemetry.ts';
 import type { ProcessorLine } from '../../stream-processors/processor-worker.ts';
 import type { SyncLine } from '../../sync-manager/sync-worker.ts';
 import type { SimulatedProcess, SimulatedWorker } from './process.ts';
-import { kind, type SourceManner } from './workload.ts';
+import { kind, refusedValues, type SourceManner, unreadableValue, unsendableValue } from './workload.ts';
 import { canonicalPartitions, names, resolvedPartitions, type WorkerFactory, type World } from './world.ts';
 
 /** The classes under test: those of the product, or a mutant of one of them. */
@@ -71,7 +71,15 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   const lines = installation.sources.map((source): [string, ProcessorLine] => {
     const plan = planOf(source, installation.manner);
     const configured = configuration === 0 ? plan : { ...plan, configId: `${plan.configId}-${configuration}` };
-    return [plan.rawTopic, { plan: configured, rawCodec: changeCodec, canonicalCodec, canonicalPartitions }];
+    return [
+      plan.rawTopic,
+      {
+        plan: configured,
+        rawCodec: refusing(changeCodec, unreadableValue, world),
+        canonicalCodec: refusing(canonicalCodec, unsendableValue, world),
+        canonicalPartitions,
+      },
+    ];
   });
   return new stages.ProcessorWorker({
     lines: new Map(lines),
@@ -99,13 +107,22 @@ function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World):
   };
   const producers = Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace));
   const publisher = new stages.Publisher({ store, producers, deadLetters });
-  const line: SyncLine = { kind, canonicalCodec, goldenCodec, resolvedTopic: names.resolved(kind), resolvedPartitions };
+  const line: SyncLine = {
+    kind,
+    canonicalCodec,
+    goldenCodec,
+    resolvedTopic: names.resolved(kind),
+    resolvedPartitions,
+    policy: compileConflictPolicy(kind, undefined, []),
+    isShared: world.sources.length > 1,
+    writtenBack: new Set(),
+    pairs: [],
+  };
   const lines = new Map([[names.canonical(kind), line]]);
   const worker = new stages.SyncWorker({
     lines,
     store,
     publisher,
-    resolver: autoMerge,
     clock: clockOf(world, process),
     telemetry,
   });
@@ -133,12 +150,24 @@ function planOf(source: string, manner: SourceManner): EntityPlan {
 
 /** The other way round than the plans compute it, for the few values there are. */
 export function valueOfFingerprint(fingerprint: string): string | undefined {
-  return ['A', 'B', 'C'].find((value) => planOf('shop', 'once').comparison.fingerprint({ value }) === fingerprint);
+  return ['A', 'B', 'C', ...refusedValues].find(
+    (value) => planOf('shop', 'once').comparison.fingerprint({ value }) === fingerprint,
+  );
 }
 
 const changeCodec = jsonCodec<ChangeEvent>();
 const canonicalCodec = jsonCodec<CanonicalRecord>();
 const goldenCodec = jsonCodec<GoldenRecord>();
+
+/** Cannot read or write this value until the configuration is mended. */
+function refusing<P extends { readonly data: unknown }>(codec: RecordCodec<P>, value: string, world: World): RecordCodec<P> {
+  const checked = (payload: P): P => {
+    const found = (payload.data as { value?: string } | null)?.value;
+    if (world.misconfigured && found === value) throw new SyncError('schema.unknown', `${value} is not known yet`);
+    return payload;
+  };
+  return { encode: (payload) => codec.encode(checked(payload)), decode: (bytes) => checked(codec.decode(bytes)) };
+}
 
 /** The least a codec has to do: what the messages look like is not what is tested here. */
 function jsonCodec<P>(): RecordCodec<P> {

@@ -1,6 +1,6 @@
 import type { ChangeEvent, Operation } from '../../core/change-event.ts';
 import { eventIdOf } from '../../core/event-id.ts';
-import { orderOf, positionOf } from '../../core/position.ts';
+import { orderOf, type Position, positionOf } from '../../core/position.ts';
 import type { Random } from './random.ts';
 
 export const kind = 'product';
@@ -13,10 +13,12 @@ export type SourceManner =
   | 'with rewinds'
   /** In the order of their positions, and some of them again much later. */
   | 'late repeats'
+  /** In the order of their positions, and some of them again later under the same id, at a position of its own. */
+  | 'retries'
   /** In any order, each perhaps several times. */
   | 'any order';
 
-export const manners: readonly SourceManner[] = ['once', 'with rewinds', 'late repeats', 'any order'];
+export const manners: readonly SourceManner[] = ['once', 'with rewinds', 'late repeats', 'retries', 'any order'];
 
 /** What a source sends next: an event, or bytes that are none. */
 export type Sending = { readonly kind: 'event'; readonly event: ChangeEvent } | { readonly kind: 'poison'; readonly key: string };
@@ -28,8 +30,16 @@ export interface SourcePlan {
 }
 
 const startMs = Date.UTC(2026, 0, 1);
-/** The database refuses it until somebody mends the database. */
-export const refusedValue = 'R';
+/** The database refuses them until somebody mends it. Two, so that a dead letter is replayed past another one. */
+export const refusedValues: readonly string[] = ['R', 'S'];
+/** A processor cannot send it on, and one it cannot even read, until the configuration is mended. */
+export const unsendableValue = 'T';
+export const unreadableValue = 'U';
+export const unprocessableValues: readonly string[] = [unsendableValue, unreadableValue];
+
+export function isDeadValue(value: unknown): boolean {
+  return [...refusedValues, ...unprocessableValues].includes(String(value));
+}
 
 export interface WorkloadOptions {
   readonly changes: number;
@@ -40,13 +50,17 @@ export interface WorkloadOptions {
   /** Few, so that a value often returns after another. */
   readonly values: readonly string[];
   readonly manner: SourceManner;
-  readonly refusals: boolean;
+  readonly refusedChance: number;
+  /** What some stage refuses, and which. */
+  readonly deadValues: readonly string[];
+  /** How often a source that repeats does so. */
+  readonly repeatChance: number;
   readonly poison: boolean;
 }
 
 export function planSource(random: Random, source: string, options: WorkloadOptions): SourcePlan {
   const history = historyOf(random, source, options);
-  const order = orders[options.manner](random, history);
+  const order = orders[options.manner](random, history, options.repeatChance);
   const sendings: Sending[] = [];
   for (const event of order) {
     sendings.push({ kind: 'event', event });
@@ -71,7 +85,7 @@ function historyOf(random: Random, source: string, options: WorkloadOptions): Ch
 
 function nextValue(random: Random, before: string | null | undefined, options: WorkloadOptions): string | null {
   if (before !== undefined && random.chance(options.equalChance)) return before;
-  if (options.refusals && random.chance(0.08)) return refusedValue;
+  if (random.chance(options.refusedChance)) return random.pick(options.deadValues);
   return random.chance(options.deleteChance) ? null : random.pick(options.values);
 }
 
@@ -90,15 +104,29 @@ function eventOf(source: string, key: string, n: number, operation: Operation, v
   };
 }
 
-const orders: Readonly<Record<SourceManner, (random: Random, history: readonly ChangeEvent[]) => ChangeEvent[]>> = {
+const orders: Readonly<
+  Record<SourceManner, (random: Random, history: readonly ChangeEvent[], repeatChance: number) => ChangeEvent[]>
+> = {
   once: (_random, history) => [...history],
   'with rewinds': orderWithRewinds,
   'late repeats': orderWithRepeats,
+  retries: orderWithRetries,
   'any order': anyOrder,
 };
 
-function orderWithRepeats(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {
-  return history.flatMap((event, index) => (random.chance(0.2) ? [event, history[random.below(index + 1)]!] : [event]));
+function orderWithRepeats(random: Random, history: readonly ChangeEvent[], repeatChance: number): ChangeEvent[] {
+  return history.flatMap((event, index) => {
+    if (!random.chance(repeatChance)) return [event];
+    const back = random.chance(0.5) ? random.below(Math.min(index + 1, 3)) : random.below(index + 1);
+    return [event, history[index - back]!];
+  });
+}
+
+function orderWithRetries(random: Random, history: readonly ChangeEvent[], repeatChance: number): ChangeEvent[] {
+  return orderWithRepeats(random, history, repeatChance).map((event, index, order) => {
+    const isRetry = order.indexOf(event) < index;
+    return isRetry ? { ...event, position: `${order[index - 1]!.position}-again` as Position } : event;
+  });
 }
 
 function orderWithRewinds(random: Random, history: readonly ChangeEvent[]): ChangeEvent[] {

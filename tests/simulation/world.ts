@@ -11,7 +11,7 @@ import { topicNames } from '../../core/topics.ts';
 import { SimulatedProcess, type SimulatedWorker } from './process.ts';
 import type { Random } from './random.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
-import { kind, refusedValue, type Sending, type SourceManner, type SourcePlan } from './workload.ts';
+import { kind, refusedValues, type Sending, type SourceManner, type SourcePlan } from './workload.ts';
 
 export const names = topicNames();
 export const rawPartitions = 2;
@@ -50,11 +50,13 @@ export class World {
   readonly scheduler: Scheduler;
   readonly log: LogStore;
   readonly cacheServer = new CacheServer();
-  readonly ledgerRows = new LedgerRows();
   readonly syncRows = new SyncRows();
+  readonly ledgerRows = new LedgerRows(this.syncRows.refused);
   readonly sources: readonly SourcePlan[];
   /** The database refuses some records until it is mended. */
   refuses = true;
+  /** The processors cannot process some until nothing else is under way: what an owner announced is repeated as it was. */
+  misconfigured = true;
   /** Partitions of which a process published that had lost it, and crashed before it could look after what it wrote. */
   readonly unrepaired = new Set<string>();
   readonly #makeWorker: WorkerFactory;
@@ -199,10 +201,19 @@ export class World {
     this.#snapshots.push(this.cacheServer.snapshot());
   }
 
+  mend(): void {
+    if (this.refuses) this.scheduler.say(() => 'the database is mended');
+    this.refuses = false;
+  }
+
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */
   replayOne(): boolean {
-    const letter = this.deadLetters().find(({ id, stage }) => stage === 'sync-manager' && !this.#replayed.has(id));
-    if (letter === undefined) return false;
+    const letters = this.deadLetters().filter(
+      ({ id, code }) =>
+        !this.#replayed.has(id) && (code === 'store.rejected' || (code === 'schema.unknown' && !this.misconfigured)),
+    );
+    if (letters.length === 0) return false;
+    const letter = this.random.pick(letters);
     this.#replayed.add(letter.id);
     const { origin } = letter;
     const { key, value } = this.log.records(origin)[origin.offset]!;
@@ -221,7 +232,7 @@ export class World {
   }
 
   refusalOf(data: unknown): string | undefined {
-    const refused = this.refuses && (data as { value?: string } | null)?.value === refusedValue;
+    const refused = this.refuses && refusedValues.includes(String((data as { value?: string } | null)?.value));
     return refused ? 'the database does not take this value' : undefined;
   }
 

@@ -1,0 +1,25 @@
+import type { StateRow } from '../../core/ports/sync-store.ts';
+import { describeTargetStore } from '../../tests/contracts/target-store.ts';
+import { MemoryTargetStore, TargetRows } from './target-store.ts';
+
+describeTargetStore('memory', async () => {
+  const rows = new TargetRows();
+  const states: StateRow[] = [];
+  const store = new MemoryTargetStore({
+    rows,
+    statesOf: (entityId) => states.filter((row) => row.entityId === entityId),
+    nowMs: () => 1,
+  });
+  return {
+    store,
+    putStates: async (more) => void states.push(...more),
+    async acknowledge(ledgerId) {
+      rows.echoes = rows.echoes.map((echo) => (echo.id === ledgerId ? { ...echo, state: 'acknowledged' } : echo));
+    },
+    async replay() {
+      for (const letter of rows.letters.values()) letter.status = 'replaying';
+    },
+    letterStatus: async (entityId) => rows.letters.get(`crm\0${entityId}`)?.status,
+    close: async () => undefined,
+  };
+});

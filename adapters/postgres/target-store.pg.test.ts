@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest';
+import { stringifyExact } from '../../core/json.ts';
+import { describeTargetStore } from '../../tests/contracts/target-store.ts';
+import { openTestDatabase } from '../../tests/test-database.ts';
+import { createTargetDesk } from './target-desk.ts';
+import { createTargetStore } from './target-store.ts';
+
+describeTargetStore('PostgreSQL', async () => {
+  const { pool, close } = await openTestDatabase();
+  const desk = createTargetDesk(pool);
+  return {
+    store: createTargetStore(pool),
+    async putStates(rows) {
+      for (const row of rows) {
+        await pool.query(
+          `INSERT INTO sync_state (entity_id, source_type, last_sync_at, version, data, status, kind, position, checksum, event_id, voice)
+           VALUES ($1, $2, now(), $3, $4, $5, $6, $7, $8, $9, $10)`,
+          [
+            row.entityId,
+            row.sourceType,
+            row.version,
+            row.data === null ? null : stringifyExact(row.data),
+            row.deleted ? 'deleted' : 'synced',
+            row.kind,
+            row.position,
+            row.checksum,
+            row.eventId,
+            row.voice === null ? null : JSON.stringify(row.voice),
+          ],
+        );
+      }
+    },
+    async acknowledge(ledgerId) {
+      await pool.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [[ledgerId]]);
+    },
+    async replay() {
+      await desk.replay({ target: 'crm' }, 10);
+    },
+    async letterStatus(entityId) {
+      const { rows } = await desk.letters({}, { after: null, limit: 10 });
+      return rows.find((letter) => letter.entityId === entityId)?.status;
+    },
+    close,
+  };
+});
+
+test('a person sees the letters, has them tried again, discards them, and lets a paused target go on', async () => {
+  const { pool, close } = await openTestDatabase();
+  try {
+    const [store, desk] = [createTargetStore(pool), createTargetDesk(pool)];
+    const lease = await store.acquire('crm', { topic: 'resolved.product', partition: 0 });
+    const letterOf = (key: string) => ({
+      entityId: `product:${key}` as never,
+      kind: 'product',
+      key,
+      version: 1,
+      code: 'target.flapping' as const,
+      reason: 'r',
+      details: { fields: ['name'] },
+    });
+    const state = { key: 'A', version: 1, intended: null, checksum: null, flips: 1, frozen: true };
+    await store.settle(
+      lease,
+      {
+        written: [],
+        voided: [],
+        states: [{ ...state, entityId: 'product:A' as never, kind: 'product' }],
+        letters: [letterOf('A'), letterOf('B')],
+        reached: [],
+        counts: { known: 9, changed: 4, deleted: 4 },
+      },
+      1_000,
+    );
+    const first = await desk.letters({ target: 'crm' }, { after: null, limit: 1 });
+    const second = await desk.letters({ target: 'crm' }, { after: first.next, limit: 1 });
+    expect([...first.rows, ...second.rows].map(({ key }) => key).sort()).toEqual(['A', 'B']);
+    expect(second.next).toBeNull();
+    expect(first.rows[0]).toMatchObject({ status: 'parked', details: { fields: ['name'] }, attempts: 1 });
+    const [a, b] = ['A', 'B'].map((key) => [...first.rows, ...second.rows].find((letter) => letter.key === key)!.id);
+    expect(await desk.replay({ ids: [a!] }, 10)).toBe(1);
+    expect(await store.replaying(lease, 10)).toEqual(['product:A']);
+    const thawed = await pool.query('SELECT frozen, flips FROM target_state');
+    expect(thawed.rows).toEqual([{ frozen: false, flips: 0 }]);
+    expect(await desk.discard(b!, 'ann', 'known')).toBe(true);
+    expect(await desk.discard(b!, 'ann', 'again')).toBe(false);
+    expect((await desk.letters({ status: ['discarded'] }, { after: null, limit: 5 })).rows[0]?.details).toMatchObject({
+      discardedBy: 'ann',
+    });
+    await store.pause('crm', 'too much');
+    expect(await desk.approve('crm', 'ann', 5_000)).toBe(true);
+    expect(await desk.guards()).toMatchObject([
+      { target: 'crm', state: 'running', reason: null, known: 9, changed: 0, deleted: 0, approvedUntilMs: 5_000 },
+    ]);
+    expect(await desk.approve('nobody', 'ann', 5_000)).toBe(false);
+  } finally {
+    await close();
+  }
+});

@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checksumOf } from '../../core/canonical/canonical.ts';
+import { type EntityId, type EventId, goldenSourceType } from '../../core/change-event.ts';
+import type { Voice } from '../../core/conflict/voice.ts';
+import { type ExactNumber, numberFromText } from '../../core/json.ts';
+import type { StateRow } from '../../core/ports/sync-store.ts';
+import type { NewEcho, TargetSettlement, TargetStore } from '../../core/ports/target-store.ts';
+import type { Position } from '../../core/position.ts';
+
+/** Empty tables of the test's own. */
+export interface TargetStoreHarness {
+  readonly store: TargetStore;
+  putStates(rows: readonly StateRow[]): Promise<void>;
+  /** As the sync manager does it. */
+  acknowledge(ledgerId: string): Promise<void>;
+  /** As a person does it. */
+  replay(): Promise<void>;
+  letterStatus(entityId: EntityId): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+const crm = { name: 'crm', sourceType: 'CRM' };
+const ref = { topic: 'resolved.product', partition: 1 };
+const chair = 'product:A' as EntityId;
+const nothing: TargetSettlement = {
+  written: [],
+  voided: [],
+  states: [],
+  letters: [],
+  reached: [],
+  counts: { known: 0, changed: 0, deleted: 0 },
+};
+const windowMs = 3_600_000;
+
+function row(sourceType: string, more: Partial<StateRow> = {}): StateRow {
+  const golden = sourceType === goldenSourceType;
+  return {
+    entityId: chair,
+    sourceType,
+    kind: 'product',
+    version: 3,
+    position: golden ? null : ('00000001:a' as Position),
+    deleted: false,
+    checksum: checksumOf({ stock: 1 }),
+    eventId: '00000000-0000-8000-8000-000000000001' as EventId,
+    data: { stock: 1 },
+    voice: null,
+    ...more,
+  };
+}
+
+function echo(more: Partial<NewEcho> = {}): NewEcho {
+  return {
+    id: randomUUID(),
+    entityId: chair,
+    kind: 'product',
+    key: 'A',
+    version: 3,
+    eventId: '00000000-0000-8000-8000-000000000001' as EventId,
+    through: 2,
+    knowledge: { SHOP: 4 },
+    expected: null,
+    intended: { sku: 'A', price: numberFromText('0.12345678901234567890123') as ExactNumber },
+    replaced: null,
+    ...more,
+  };
+}
+
+export function describeTargetStore(name: string, open: () => Promise<TargetStoreHarness>): void {
+  describe(`${name} as a target store`, () => {
+    let harness: TargetStoreHarness;
+    let store: TargetStore;
+
+    beforeEach(async () => {
+      harness = await open();
+      store = harness.store;
+    });
+    afterEach(() => harness.close());
+
+    const look = async (identity: { name: string; sourceType: string | null } = crm) =>
+      (await store.look(identity, 'product', [chair]))[0]!;
+
+    it('an entity is seen with its golden record, the target’s own row and what the golden record knows', async () => {
+      await harness.putStates([
+        row(goldenSourceType, { version: 7 }),
+        row('SHOP', { version: 4 }),
+        row('CRM', { version: 2, data: { stock: 5 } }),
+      ]);
+      const view = await look();
+      expect(view.golden).toEqual({
+        version: 7,
+        deleted: false,
+        data: { stock: 1 },
+        eventId: '00000000-0000-8000-8000-000000000001',
+        knowledge: { SHOP: 4, CRM: 2 },
+      });
+      expect(view.own).toEqual({ turn: 2, position: '00000001:a', data: { stock: 5 } });
+      expect(view).toMatchObject({ entityId: chair, boundKey: null, state: null, echoes: [] });
+      expect((await look({ name: 'crm', sourceType: null })).own).toBeNull();
+      expect(await store.look(crm, 'product', ['product:none' as EntityId])).toEqual([]);
+    });
+
+    it('a voice tells more than the version', async () => {
+      const voice: Voice = { turn: 9, last: null, born: 0, first: null, touches: {}, seen: [] };
+      await harness.putStates([
+        row(goldenSourceType, { voice: { policy: 'p', of: { SHOP: 8, CRM: 9 } } }),
+        row('CRM', { voice, deleted: true, data: null, checksum: null }),
+      ]);
+      expect(await look()).toMatchObject({ golden: { knowledge: { SHOP: 8, CRM: 9 } }, own: { turn: 9, data: null } });
+    });
+
+    it('a write-back is noted before it is made, completed after it, and goes when the next one of its entity begins', async () => {
+      await harness.putStates([row(goldenSourceType)]);
+      const lease = await store.acquire('crm', ref);
+      const [first, second, third] = [echo(), echo({ version: 4 }), echo({ version: 5 })];
+      expect(await store.begin(lease, [first])).toBe(true);
+      expect((await look()).echoes).toMatchObject([{ ...first, state: 'pending', returned: null }]);
+      const written = { id: first.id, replaced: { stock: 1 }, returned: { stock: 2 } };
+      expect(await store.settle(lease, { ...nothing, written: [written] }, windowMs)).toBe(true);
+      expect((await look()).echoes).toMatchObject([
+        { id: first.id, state: 'written', replaced: { stock: 1 }, returned: { stock: 2 } },
+      ]);
+      await store.begin(lease, [second]);
+      await store.settle(lease, { ...nothing, voided: [second.id] }, windowMs);
+      expect((await look()).echoes.map(({ id, state }) => [id, state])).toEqual([
+        [first.id, 'written'],
+        [second.id, 'void'],
+      ]);
+      await harness.acknowledge(first.id);
+      await store.begin(lease, [third]);
+      expect((await look()).echoes.map(({ id }) => id)).toEqual([third.id]);
+      expect((await look({ name: 'other', sourceType: null })).echoes).toEqual([]);
+    });
+
+    it('who lost the partition notes and completes nothing', async () => {
+      await harness.putStates([row(goldenSourceType)]);
+      const zombie = await store.acquire('crm', ref);
+      const owner = await store.acquire('crm', ref);
+      expect(owner.token).toBeGreaterThan(zombie.token);
+      expect(await store.begin(zombie, [echo()])).toBe(false);
+      expect(await store.settle(zombie, { ...nothing, counts: { known: 5, changed: 0, deleted: 0 } }, windowMs)).toBe(false);
+      expect(await store.advance(zombie, 10)).toBeNull();
+      expect((await look()).echoes).toEqual([]);
+      expect((await store.guard('crm')).known).toBe(0);
+      expect(await store.advance(owner, 10)).toMatchObject({ nextOffset: 10 });
+      expect(await store.advance(owner, 11)).toBeNull();
+      expect(await store.acquire('crm', ref)).toMatchObject({ nextOffset: 10 });
+      expect(await store.acquire('other', ref)).toMatchObject({ nextOffset: 0, token: 1 });
+    });
+
+    it('what the target holds is kept, the last word on each entity', async () => {
+      await harness.putStates([row(goldenSourceType)]);
+      const lease = await store.acquire('crm', ref);
+      const state = { key: 'A', version: 3, intended: checksumOf({}), checksum: null, flips: 1, frozen: false };
+      await store.settle(lease, { ...nothing, states: [{ ...state, entityId: chair, kind: 'product' }] }, windowMs);
+      expect((await look()).state).toEqual(state);
+      await store.settle(
+        lease,
+        { ...nothing, states: [{ ...state, version: 4, frozen: true, entityId: chair, kind: 'product' }] },
+        windowMs,
+      );
+      expect((await look()).state).toEqual({ ...state, version: 4, frozen: true });
+    });
+
+    it('a letter is open until the target holds that version or a newer one', async () => {
+      const lease = await store.acquire('crm', ref);
+      const letter = {
+        entityId: chair,
+        kind: 'product',
+        key: 'A',
+        version: 3,
+        code: 'target.rejected',
+        reason: 'odd \u0000 text',
+        details: {},
+      } as const;
+      const reach = (version: number) => store.settle(lease, { ...nothing, reached: [{ entityId: chair, version }] }, windowMs);
+      await store.settle(lease, { ...nothing, letters: [letter] }, windowMs);
+      expect(await harness.letterStatus(chair)).toBe('parked');
+      expect(await store.replaying(lease, 10)).toEqual([]);
+      await harness.replay();
+      expect(await store.replaying(lease, 10)).toEqual([chair]);
+      expect(await store.replaying(await store.acquire('other', ref), 10)).toEqual([]);
+      await reach(3);
+      expect(await harness.letterStatus(chair)).toBe('applied');
+      expect(await store.replaying(lease, 10)).toEqual([]);
+      await store.settle(lease, { ...nothing, letters: [{ ...letter, version: 4 }] }, windowMs);
+      await reach(5);
+      expect(await harness.letterStatus(chair)).toBe('superseded');
+    });
+
+    it('a key belongs to the entity that got it first', async () => {
+      const other = 'product:B' as EntityId;
+      expect(await store.bind('crm', 'product', [{ entityId: chair, key: '7' }])).toEqual(new Map());
+      await harness.putStates([row(goldenSourceType)]);
+      expect((await look()).boundKey).toBe('7');
+      const again = [
+        { entityId: chair, key: '7' },
+        { entityId: other, key: '8' },
+      ];
+      expect(await store.bind('crm', 'product', again)).toEqual(new Map());
+      expect(await store.bind('crm', 'product', [{ entityId: other, key: '7' }])).toEqual(new Map([[other, chair]]));
+    });
+
+    it('the guard counts what was changed, and a paused target stays paused', async () => {
+      const lease = await store.acquire('crm', ref);
+      expect(await store.guard('crm')).toMatchObject({ state: 'running', known: 0, approvedUntilMs: null });
+      await store.settle(lease, { ...nothing, counts: { known: 5, changed: 0, deleted: 0 } }, windowMs);
+      await store.settle(lease, { ...nothing, counts: { known: -1, changed: 2, deleted: 1 } }, windowMs);
+      expect(await store.guard('crm')).toMatchObject({ known: 4, changed: 2, deleted: 1 });
+      await store.pause('crm', 'too much');
+      await store.settle(lease, { ...nothing, counts: { known: 1, changed: 0, deleted: 0 } }, windowMs);
+      expect(await store.guard('crm')).toMatchObject({ state: 'paused', reason: 'too much', known: 5 });
+      await store.pause('new', 'first');
+      expect(await store.guard('new')).toMatchObject({ state: 'paused', reason: 'first' });
+    });
+  });
+}
