@@ -5,6 +5,7 @@ import { createDeadLetterStore } from '../adapters/postgres/dead-letter-store.ts
 import { createDifferenceRebuilds } from '../adapters/postgres/difference-pairs.ts';
 import { createEntityStore } from '../adapters/postgres/entity-store.ts';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
+import { createTargetDesk } from '../adapters/postgres/target-desk.ts';
 import { systemClock } from '../adapters/process/clock.ts';
 import type { EventId } from '../core/change-event.ts';
 import { parseConfig } from '../core/config/config.ts';
@@ -46,6 +47,7 @@ beforeAll(async () => {
     keyStore,
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, producer, systemClock, filter, limit),
+    targetDesk: createTargetDesk(pool),
     ends: { raw: async () => [{ ...raw, end: 12 }], canonical: async () => [{ topic: 'entity.orders', partition: 0, end: 5 }] },
     readinessChecks: [],
     about: { version: '1', profile: 'development', addresses: { api: 'here' }, keyFile: '/k' },
@@ -88,6 +90,12 @@ async function fill(): Promise<void> {
   );
   await pool.query(
     `INSERT INTO sync_metrics (metric_name, metric_value, labels) SELECT 'm', n, '{"a": "b"}' FROM generate_series(1, $1) AS n`,
+    [rowsOfEach],
+  );
+  await pool.query(
+    `INSERT INTO target_letters (target, entity_id, kind, version, topic, partition, code, reason, status, failed_at)
+     SELECT 'crm', 'orders:' || n, 'orders', 1, 'resolved.orders', 0, 'target.rejected', 'r', 'parked', '2026-01-01'::timestamptz + (n / 3) * interval '1.000001 second'
+     FROM generate_series(1, $1) AS n`,
     [rowsOfEach],
   );
   const letters = Array.from({ length: rowsOfEach }, (_none, offset) =>
@@ -140,6 +148,7 @@ const lists: [path: string, rows: number, id: (item: Record<string, unknown>) =>
   ['/api/conflicts', rowsOfEach, (item) => String(item.conflictId)],
   ['/api/metrics-history', rowsOfEach, (item) => String(item.value)],
   ['/api/dead-letters', rowsOfEach, (item) => String(item.id)],
+  ['/api/targets/letters', rowsOfEach, (item) => String(item.id)],
 ];
 
 describe.each(lists)('%s', (path, rows, idOf) => {
@@ -245,6 +254,7 @@ describe('one thing', () => {
     '/api/sync-state/nobody',
     '/api/source-events/01a1fca6-862b-8f36-bca4-7e1bcec98a41',
     '/api/dead-letters/01a1fca6-862b-8f36-bca4-7e1bcec98a41',
+    '/api/targets/letters/01a1fca6-862b-8f36-bca4-7e1bcec98a41',
   ])('what is not there is not found: %s', async (path) =>
     expect((await get(path)).body).toMatchObject({ status: 404, code: 'request.not-found' }),
   );

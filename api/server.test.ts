@@ -10,6 +10,7 @@ import type { ApiRole } from '../core/ports/api-key-store.ts';
 import type { DeadLetterStore } from '../core/ports/dead-letter-store.ts';
 import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
+import type { TargetDesk } from '../core/ports/target-desk.ts';
 import { memoryKeyStore } from '../tests/memory-stores.ts';
 import { apiKeyHash, mintApiKey } from './api-key.ts';
 import { type ApiDeps, createApi } from './server.ts';
@@ -49,6 +50,7 @@ async function openApi(deps: Partial<ApiDeps> = {}, api: object = {}, more: obje
     keyStore,
     deadLetterStore: partly<DeadLetterStore>({}),
     replayDeadLetters: async () => 0,
+    targetDesk: partly<TargetDesk>({}),
     ends: { raw: async () => [], canonical: async () => [] },
     readinessChecks: [],
     about: { version: '1.2.3', profile: 'development', addresses: {}, keyFile: null },
@@ -76,6 +78,11 @@ describe('who may do what', () => {
     ['GET', '/api/status', 'viewer'],
     ['POST', '/api/dead-letters/replay', 'operator'],
     ['POST', '/api/dead-letters/01a1fca6-862b-8f36-bca4-7e1bcec98a41/discard', 'operator'],
+    ['GET', '/api/targets/letters', 'viewer'],
+    ['POST', '/api/targets/crm/approve', 'operator'],
+    ['POST', '/api/targets/letters/01a1fca6-862b-8f36-bca4-7e1bcec98a41/replay', 'operator'],
+    ['POST', '/api/targets/letters/01a1fca6-862b-8f36-bca4-7e1bcec98a41/discard', 'operator'],
+    ['POST', '/api/targets/letters/replay', 'operator'],
     ['GET', '/api/keys', 'admin'],
     ['POST', '/api/keys', 'admin'],
   ] as const)('%s %s needs the role %s', async (method, path, role) => {

@@ -12,6 +12,7 @@ import type { DeadLetterFilter, DeadLetterStore } from '../core/ports/dead-lette
 import type { DifferenceRebuilds } from '../core/ports/difference-pairs.ts';
 import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
+import type { TargetDesk } from '../core/ports/target-desk.ts';
 import type { LogEnds } from './accounting-reader.ts';
 import { type Authenticator, createAuthenticator, unauthenticated } from './authenticator.ts';
 import { callerOf, isFromThisMachine, mayActAs, setCaller } from './caller.ts';
@@ -34,11 +35,13 @@ import { sourceEventRoutes } from './routes/source-events.ts';
 import { sourceTypes } from './routes/source-type.ts';
 import { type About, statusRoutes } from './routes/status.ts';
 import { syncStateRoutes } from './routes/sync-state.ts';
+import { targetLetterRoutes } from './routes/target-letters.ts';
+import { targetRoutes } from './routes/targets.ts';
 import { whatIfRoutes } from './routes/what-if.ts';
 import { type WhatIfDeps, WhatIfDesk } from './what-if-desk.ts';
 
 export interface ApiDeps {
-  readonly config: Pick<SynclineConfig, 'profile' | 'api' | 'sources'>;
+  readonly config: Pick<SynclineConfig, 'profile' | 'api' | 'sources' | 'targets'>;
   readonly clock: Clock;
   readonly readStore: ReadStore;
   readonly entityStore: EntityStore;
@@ -50,6 +53,7 @@ export interface ApiDeps {
   readonly keyStore: ApiKeyStore;
   readonly deadLetterStore: DeadLetterStore;
   replayDeadLetters(filter: DeadLetterFilter, limit: number): Promise<number>;
+  readonly targetDesk: TargetDesk;
   readonly ends: LogEnds;
   /** What `/ready` asks, the roles included. */
   readonly readinessChecks: readonly ReadinessCheck[];
@@ -112,6 +116,8 @@ function routesOf(deps: ApiDeps, authenticator: Authenticator, readiness: Readin
     ...whatIfRoutes(new WhatIfDesk({ store: deps.entityStore, clock, kinds: deps.kinds })),
     ...differenceRoutes(store, deps.differenceRebuilds, sourceTypeOf),
     ...deadLetterRoutes({ store: deadLetterStore, clock, replay: deps.replayDeadLetters }),
+    ...targetRoutes({ targets: deps.config.targets, desk: deps.targetDesk, clock }),
+    ...targetLetterRoutes(deps.targetDesk),
     ...keyRoutes(deps.keyStore, authenticator),
   ];
 }

@@ -9,6 +9,7 @@ import { addInitDbCommand } from './commands/init-db.ts';
 import { addRoleCommand } from './commands/role.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTargetsCommand } from './commands/targets.ts';
 import { addValidateCommand } from './commands/validate.ts';
 
 const wrongUse = 2;
@@ -30,6 +31,7 @@ export async function runCommandLine(): Promise<void> {
   addConflictsCommand(program);
   addExplainCommand(program);
   addDifferencesCommand(program);
+  addTargetsCommand(program);
   addAcceptGapCommand(program);
   try {
     await program.parseAsync();

@@ -40,7 +40,7 @@ interface Recounted {
 }
 
 /**
- * Brings entities of one kind at the target to what their golden records say. What is about to be written is noted before
+ * Invariant 8. Brings entities of one kind at the target to what their golden records say. What is about to be written is noted before
  * the write and completed after it, and the word of it is out before the caller may move on.
  */
 export class TargetDelivery {

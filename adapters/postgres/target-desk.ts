@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { TargetDesk, TargetLetterFilter } from '../../core/ports/target-desk.ts';
 import type { TargetLetter } from '../../core/ports/target-store.ts';
-import { Conditions, instantColumn, jsonObjectOf, pageOf, readError } from './keyset-query.ts';
+import { Conditions, instantColumn, jsonObjectOf, pageOf, readError, reading } from './keyset-query.ts';
 import { type GuardRow, guardColumns, guardOf } from './target-store.ts';
 
 type LetterRow = Omit<TargetLetter, 'details'> & { readonly details: string };
@@ -31,6 +31,13 @@ export function createTargetDesk(pool: pg.Pool): TargetDesk {
       );
     },
 
+    async count(filter) {
+      const conditions = conditionsOf(filter);
+      const text = `SELECT count(*)::int AS letters FROM target_letters ${conditions.where}`;
+      const found = await reading(pool, 'READ COMMITTED', (client) => client.query<{ letters: number }>(text, conditions.values));
+      return found.rows[0]!.letters;
+    },
+
     async replay(filter, limit) {
       const conditions = conditionsOf(filter).add('status = ANY(?)', ['parked']);
       const count = conditions.bind(limit);
@@ -50,9 +57,14 @@ export function createTargetDesk(pool: pg.Pool): TargetDesk {
 
     async discard(id, by, reason) {
       const gone = await rows(
-        `UPDATE target_letters SET status = 'discarded', updated_at = now(),
-           details = details || jsonb_build_object('discardedBy', $2::text, 'discardReason', $3::text)
-         WHERE id = $1 AND status IN ('parked', 'replaying') RETURNING 1`,
+        `WITH gone AS (
+           UPDATE target_letters SET status = 'discarded', updated_at = now(),
+             details = details || jsonb_build_object('discardedBy', $2::text, 'discardReason', $3::text)
+           WHERE id = $1 AND status IN ('parked', 'replaying') RETURNING target, entity_id),
+         thawed AS (
+           UPDATE target_state s SET frozen = FALSE, flips = 0 FROM gone g
+           WHERE s.target = g.target AND s.entity_id = g.entity_id AND s.frozen)
+         SELECT 1 FROM gone`,
         [id, by, reason],
       );
       return gone.length > 0;
@@ -78,11 +90,12 @@ export function createTargetDesk(pool: pg.Pool): TargetDesk {
   };
 }
 
-function conditionsOf({ ids, target, status, kind, code }: TargetLetterFilter): Conditions {
+function conditionsOf({ ids, target, status, kind, code, entityId }: TargetLetterFilter): Conditions {
   return new Conditions()
     .add('id = ANY(?)', ids)
     .add('target = ?', target)
     .add('status = ANY(?)', status)
     .add('kind = ?', kind)
-    .add('code = ?', code);
+    .add('code = ?', code)
+    .add('entity_id = ?', entityId);
 }

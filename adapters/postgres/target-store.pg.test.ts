@@ -64,7 +64,7 @@ test('a person sees the letters, has them tried again, discards them, and lets a
       {
         written: [],
         voided: [],
-        states: [{ ...state, entityId: 'product:A' as never, kind: 'product' }],
+        states: ['A', 'B'].map((key) => ({ ...state, key, entityId: `product:${key}` as never, kind: 'product' })),
         letters: [letterOf('A'), letterOf('B')],
         reached: [],
         counts: { known: 9, changed: 4, deleted: 4 },
@@ -79,9 +79,20 @@ test('a person sees the letters, has them tried again, discards them, and lets a
     const [a, b] = ['A', 'B'].map((key) => [...first.rows, ...second.rows].find((letter) => letter.key === key)!.id);
     expect(await desk.replay({ ids: [a!] }, 10)).toBe(1);
     expect(await store.replaying(lease, 10)).toEqual(['product:A']);
-    const thawed = await pool.query('SELECT frozen, flips FROM target_state');
-    expect(thawed.rows).toEqual([{ frozen: false, flips: 0 }]);
+    const frozen = async () => (await pool.query('SELECT key, frozen, flips FROM target_state ORDER BY key')).rows;
+    const [thawed, still] = [
+      { frozen: false, flips: 0 },
+      { frozen: true, flips: 1 },
+    ];
+    expect(await frozen()).toEqual([
+      { key: 'A', ...thawed },
+      { key: 'B', ...still },
+    ]);
     expect(await desk.discard(b!, 'ann', 'known')).toBe(true);
+    expect(await frozen()).toEqual([
+      { key: 'A', ...thawed },
+      { key: 'B', ...thawed },
+    ]);
     expect(await desk.discard(b!, 'ann', 'again')).toBe(false);
     expect((await desk.letters({ status: ['discarded'] }, { after: null, limit: 5 })).rows[0]?.details).toMatchObject({
       discardedBy: 'ann',

@@ -8,6 +8,7 @@ import { createDifferenceRebuilds } from '../../adapters/postgres/difference-pai
 import { createEntityStore } from '../../adapters/postgres/entity-store.ts';
 import { createIngestStore } from '../../adapters/postgres/ingest-store.ts';
 import { createReadStore } from '../../adapters/postgres/read-store.ts';
+import { createTargetDesk } from '../../adapters/postgres/target-desk.ts';
 import { createRedisClient } from '../../adapters/redis/client.ts';
 import type { LogEnds } from '../../api/accounting-reader.ts';
 import { callerIdOf } from '../../api/caller.ts';
@@ -64,6 +65,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     keyStore: createApiKeyStore(pool),
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, replayProducer, clock, filter, limit),
+    targetDesk: createTargetDesk(pool),
     ends,
     readinessChecks: [...partChecks(readStore, ends, redis), ...roleChecks(readStore, ['processor', 'sync-manager'])],
     about: aboutOf(context),

@@ -40,7 +40,7 @@ export interface MergeInput {
   readonly closing?: Closing | undefined;
 }
 
-/** golden = merge(policy, rows): where nothing waits for an answer, the rows alone say what the golden record is. */
+/** Invariant 7: golden = merge(policy, rows). Where nothing waits for an answer, the rows alone say what the golden record is. */
 export function mergeEntity(input: MergeInput): Merged {
   const { policy, golden, before, after } = input;
   const aliveBefore = golden !== undefined && !golden.deleted;

@@ -7,11 +7,13 @@ export interface TargetLetterFilter {
   readonly status?: readonly TargetLetterStatus[] | undefined;
   readonly kind?: string | undefined;
   readonly code?: string | undefined;
+  readonly entityId?: string | undefined;
 }
 
 /** What a person does about targets. */
 export interface TargetDesk {
   letters(filter: TargetLetterFilter, page: PageRequest): Promise<Page<TargetLetter>>;
+  count(filter: TargetLetterFilter): Promise<number>;
   /** Has parked letters tried again, the oldest first, and thaws what was frozen; returns how many. */
   replay(filter: TargetLetterFilter, limit: number): Promise<number>;
   /** False where the letter is final or is not there. */

@@ -36,6 +36,7 @@ export type HeldPart = 'kafka' | 'postgres' | 'redis';
 export interface InstallOptions {
   readonly roles?: readonly RoleName[];
   readonly config?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Installation {
@@ -118,6 +119,7 @@ async function install({ services, postgresDoors, redisDoor }: Services, options
   const apiPort = await freePort();
   const environment = (postgresPort: number) => ({
     ...process.env,
+    ...options.env,
     SYNCLINE_CONFIG: options.config ?? chaosConfig,
     SYNCLINE_TEST_PREFIX: prefix,
     SYNCLINE_DATA_DIR: dataDir,

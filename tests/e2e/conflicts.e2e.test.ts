@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChaosStack, type Installation, startChaosStack } from '../chaos/harness.ts';
@@ -7,12 +9,47 @@ const config = fileURLToPath(new URL('../fixtures/config/conflicts.yml', import.
 
 let stack: ChaosStack;
 let installation: Installation;
+let labels: Labels;
 beforeAll(async () => {
   stack = await startChaosStack();
-  installation = await stack.install({ config, roles: ['processor', 'sync-manager', 'api'] });
+  labels = await openLabels();
+  const env = { LABELS_URL: labels.url };
+  installation = await stack.install({ config, env, roles: ['processor', 'sync-manager', 'api'] });
   await eventually(async () => (await fetch(`${installation.api}/ready`)).status === 200);
 }, 180_000);
-afterAll(() => stack.stop());
+afterAll(async () => {
+  await stack.stop();
+  labels.close();
+});
+
+interface Question {
+  readonly fields: { readonly label: { readonly sides: readonly { readonly source: string; readonly value: string }[] } };
+}
+
+interface Labels {
+  readonly url: string;
+  readonly asked: Question[];
+  close(): void;
+}
+
+/** Somebody's service that decides about labels: at first it is out of order, then the longer one wins. */
+async function openLabels(): Promise<Labels> {
+  const asked: Question[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const question = JSON.parse(Buffer.concat(chunks).toString()) as Question;
+      asked.push(question);
+      const values = question.fields.label.sides.map(({ value }) => value).sort((left, right) => right.length - left.length);
+      response.writeHead(asked.length === 1 ? 500 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ fields: { label: values[0] } }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/labels`, asked, close: () => server.close() };
+}
 
 interface Product {
   readonly sku: string;
@@ -20,6 +57,7 @@ interface Product {
   readonly price?: number;
   readonly stock?: number;
   readonly tags?: readonly string[];
+  readonly label?: string;
 }
 
 async function says(source: 'shop' | 'erp', product: Product): Promise<void> {
@@ -116,6 +154,17 @@ describe('two systems that change the same things', () => {
         '%source.operator.products',
       ]),
     ).toEqual([{ n: 1 }]);
+  }, 60_000);
+
+  it('a field that a service decides is asked for after the commit, again after a failure, and takes its answer', async () => {
+    const first = { sku: 'E', title: 'Lamp', label: 'lamp' };
+    await says('shop', first);
+    await says('erp', first);
+    await says('shop', { ...first, label: 'a lamp' });
+    await says('erp', { ...first, label: 'a fine lamp' });
+    await eventually(async () => (await golden('E')).data.label === 'a fine lamp');
+    expect(labels.asked).toHaveLength(2);
+    expect(await openConflicts('E')).toEqual([]);
   }, 60_000);
 
   it('what differs between them stands in the table until they agree again', async () => {
