@@ -48,6 +48,8 @@ const ingestHeaders = z.object({
     .describe('Found again in every log line and table row; by default the event id.'),
 });
 
+const ingestQuery = z.object({ source: z.string().optional().describe('Where several sources have this type.') });
+
 export function openApiDocument(version: string, routes: readonly Route[], ingest: readonly IngestDocument[]) {
   const paths: ZodOpenApiPathsObject = { ...operatingPaths(), ...ingestPaths(ingest) };
   for (const [path, ofPath] of Map.groupBy(routes, (route) => route.path)) {
@@ -95,6 +97,7 @@ function ingestPaths(documents: readonly IngestDocument[]): ZodOpenApiPathsObjec
     for (const path of kind === 'users' ? ['/users', `/events/${kind}`] : [`/events/${kind}`]) {
       // Where two sources have the kind, the first one's schema stands for both: the address is the same.
       paths[path] ??= { post: ingestOperation(document, path) };
+      if (document.keyFields.length > 0) paths[`${path}/{key}`] ??= { delete: removalOperation(document, path) };
     }
   }
   return paths;
@@ -108,16 +111,32 @@ function ingestOperation({ source, kind, keyFields, schema }: IngestDocument, pa
     summary: `Takes one ${kind} record, or an array of them, for ${source}.`,
     description: `Answered when Kafka has acknowledged it, and not before. A batch is all or nothing. ${key}`,
     security: [{}, { apiKey: [] }],
-    requestParams: {
-      header: ingestHeaders,
-      query: z.object({ source: z.string().optional().describe('Where several sources have this type.') }),
-    },
+    requestParams: { header: ingestHeaders, query: ingestQuery },
     requestBody: { required: true, content: { 'application/json': { schema: z.union([schema, z.array(schema).min(1)]) } } },
     responses: {
       200: {
         description: 'Kafka has it.',
         content: { 'application/json': { schema: z.union([acceptedSchema, acceptedBatchSchema]) } },
       },
+      default: problem,
+    },
+  };
+}
+
+function removalOperation({ source, kind, keyFields }: IngestDocument, path: string): ZodOpenApiOperationObject {
+  return {
+    operationId: path === '/users' ? 'deleteUser' : `delete_${kind.replaceAll('-', '_')}`,
+    tags: ['Ingest'],
+    summary: `Takes the word that ${source} has deleted this ${kind} record.`,
+    description: 'Answered when Kafka has acknowledged it, and not before.',
+    security: [{}, { apiKey: [] }],
+    requestParams: {
+      path: z.object({ key: z.string().describe(`The key: ${keyFields.join(', ')}.`) }),
+      header: ingestHeaders,
+      query: ingestQuery,
+    },
+    responses: {
+      200: { description: 'Kafka has it.', content: { 'application/json': { schema: acceptedSchema } } },
       default: problem,
     },
   };

@@ -324,6 +324,8 @@ describe('what needs no key', () => {
     for (const path of [
       '/users',
       '/events/users',
+      '/users/{key}',
+      '/events/users/{key}',
       '/health',
       '/ready',
       '/metrics',
@@ -335,6 +337,23 @@ describe('what needs no key', () => {
     }
     expect(JSON.stringify(document.paths['/users'])).toContain('"required":["name"]');
     expect(JSON.stringify(document.paths['/api/sync-state'])).toContain('updated_since');
+  });
+
+  test('the OpenAPI document tells how a record is deleted, where records have a key', async () => {
+    const { check: _check, zod: schema } = compileRecordSchema({ fields: {}, additionalFields: 'allow' });
+    const documents = [
+      { source: 'shop', kind: 'orders', keyFields: ['shop_id', 'number'], schema },
+      { source: 'shop', kind: 'visits', keyFields: [], schema },
+    ];
+    const { url } = await openApi({ ingest: { router: express.Router(), documents } });
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
+    expect(paths['/events/orders/{key}']).toMatchObject({
+      delete: {
+        operationId: 'delete_orders',
+        parameters: expect.arrayContaining([expect.objectContaining({ name: 'key', in: 'path' })]),
+      },
+    });
+    expect(Object.keys(paths)).not.toContain('/events/visits/{key}');
   });
 
   test('the documentation asks nobody outside', async () => {

@@ -107,7 +107,16 @@ function routesOf(deps: ApiDeps, authenticator: Authenticator, readiness: Readin
   const { readStore: store, deadLetterStore, clock, ends, about } = deps;
   const sourceTypeOf = sourceTypes(deps.config.sources);
   return [
-    ...statusRoutes({ store, deadLetterStore, ends, readiness, clock, about }),
+    ...statusRoutes({
+      store,
+      deadLetterStore,
+      ends,
+      readiness,
+      clock,
+      about,
+      targetDesk: deps.targetDesk,
+      targets: Object.keys(deps.config.targets),
+    }),
     ...syncStateRoutes(store, sourceTypeOf),
     ...sourceEventRoutes(store, sourceTypeOf),
     ...historyRoutes(store),

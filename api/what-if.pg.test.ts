@@ -4,6 +4,7 @@ import { systemClock } from '../adapters/process/clock.ts';
 import { conflictRulesSchema } from '../core/config/conflict-policy.ts';
 import { policyOf } from '../tests/conflict-world.ts';
 import { HistoryWorld } from '../tests/history-world.ts';
+import { Random } from '../tests/simulation/random.ts';
 import { openTestDatabase, type TestDatabase } from '../tests/test-database.ts';
 import { WhatIfDesk, type WhatIfQuestion } from './what-if-desk.ts';
 
@@ -112,7 +113,11 @@ test('an entity that the history alone does not explain is uncertain, not differ
        SELECT event_id FROM source_events WHERE entity_id = $1 ORDER BY golden_version DESC NULLS LAST LIMIT 1)`,
     [firstId],
   );
-  expect(await ask({ ranking: ['shop', 'erp'] })).toMatchObject({ differ: 9, uncertain: 1 });
+  expect(await ask({ ranking: ['shop', 'erp'] })).toMatchObject({
+    differ: 9,
+    uncertain: 1,
+    uncertainExamples: [{ entityId: firstId, fields: expect.arrayContaining(['price']) }],
+  });
 });
 
 test('the rule at fault is named', async () => {
@@ -145,4 +150,33 @@ test('what was settled before the span began is where the other policy goes on f
     ask({ default: 'manual' }, { entityIds: ['product:held'], span: { since, until: null } });
   expect((await manual(null)).examples).toMatchObject([{ fields: { price: { was: 2, wouldBe: 3, rule: 'manual' } } }]);
   expect(await manual(occurredAt)).toMatchObject({ entities: 1, differ: 0, openConflicts: { was: 0, wouldBe: 1 } });
+});
+
+test.each([
+  ['ranked', rules],
+  ['asked', { default: 'manual' }],
+])('changes that were stored in another order than they came in are replayed as they were stored: %s', async (name, inForce) => {
+  const held = policyOf(inForce);
+  const world = new HistoryWorld(database.pool, held);
+  const random = new Random(20_260_301);
+  const ids = Array.from({ length: 60 }, (_, n) => `product:${name}-${n}`);
+  for (const id of ids) {
+    for (let changes = random.between(4, 12); changes > 0; changes--) {
+      const data = random.chance(0.1) ? null : { price: random.below(4), stock: random.below(4) };
+      await world.change(random.chance(0.5) ? 'ERP' : 'SHOP', id.slice('product:'.length), data);
+    }
+  }
+  // A change comes in at each minute: neighbours change places.
+  await database.pool.query(
+    `UPDATE source_events SET received_at = received_at + (hashtext(event_id::text) % 45) * interval '1 second' WHERE entity_id = ANY($1)`,
+    [ids],
+  );
+  const kinds = new Map([['product', { policy: held, sources }]]);
+  const by = new WhatIfDesk({ store: createEntityStore(database.pool), clock: systemClock, kinds });
+  expect(await ask(inForce, { entityIds: ids }, by)).toMatchObject({
+    entities: 60,
+    differ: 0,
+    uncertain: 0,
+    uncertainExamples: [],
+  });
 });

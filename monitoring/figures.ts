@@ -8,8 +8,15 @@ export interface Figures {
   deadLettersOpen(byStatus: Readonly<Record<string, number>>): void;
   /** All pairs that are compared, also those without a difference. */
   differences(pairs: readonly PairFigures[]): void;
+  targets(targets: readonly TargetFigures[]): void;
   /** `route` is the pattern, `/api/sync-state/:entityId`, never the address: labels must stay few. */
   requestAnswered(request: { route: string; method: string; status: number; durationMs: number }): void;
+}
+
+export interface TargetFigures {
+  readonly target: string;
+  readonly state: string;
+  readonly letters: Readonly<Record<string, number>>;
 }
 
 export interface AccountingFigures {
@@ -32,6 +39,8 @@ export function createFigures(metrics: Metrics): Figures {
   const imbalance = metrics.gauge('syncline_accounting_imbalance_records');
   const open = metrics.gauge('syncline_dead_letters_open');
   const differing = metrics.gauge('syncline_differences_entities');
+  const held = metrics.gauge('syncline_target_held_back');
+  const refused = metrics.gauge('syncline_target_letters_open');
   const requestSeconds = metrics.histogram('syncline_http_request_duration_seconds');
   return {
     accounting({ received, inFlight, outcomes }) {
@@ -50,6 +59,14 @@ export function createFigures(metrics: Metrics): Figures {
       for (const { leftSource: left, rightSource: right, entityKind: entity_kind, onlyLeft, onlyRight, differs } of pairs) {
         const counts = { only_left: onlyLeft, only_right: onlyRight, differs };
         for (const [difference, count] of Object.entries(counts)) differing.set({ left, right, entity_kind, difference }, count);
+      }
+    },
+    targets(targets) {
+      held.reset();
+      refused.reset();
+      for (const { target, state, letters } of targets) {
+        held.set({ target }, state === 'running' ? 0 : 1);
+        for (const [status, count] of Object.entries(letters)) refused.set({ target, status }, count);
       }
     },
     requestAnswered({ route, method, status, durationMs }) {

@@ -96,6 +96,20 @@ export const metricCatalogue = {
     aggregation: 'max',
     rows: true,
   },
+  syncline_target_held_back: {
+    type: 'gauge',
+    help: '1 where a target is paused by its guard or left alone because it fails, 0 where it is written to.',
+    labels: ['target'],
+    aggregation: 'max',
+    rows: true,
+  },
+  syncline_target_letters_open: {
+    type: 'gauge',
+    help: 'Records that a target refused, waiting for somebody or for another attempt.',
+    labels: ['target', 'status'],
+    aggregation: 'max',
+    rows: true,
+  },
   syncline_differences_entities: {
     type: 'gauge',
     help: 'Entities that two compared sources hold differently: `only_left`, `only_right` or `differs`.',

@@ -17,7 +17,8 @@ type EventText = Pick<CanonicalRecord, 'eventId' | 'sourceType' | 'key' | 'entit
   Pick<CanonicalRecord, 'occurredAt' | 'correlationId'> & {
     readonly receivedAt: string;
     readonly data: string | null;
-    readonly madeGolden: boolean;
+    readonly conflicted: boolean;
+    readonly goldenVersion: number | null;
     readonly golden: string | null;
   };
 
@@ -30,7 +31,7 @@ const versionColumns = `golden_version AS version, event_id AS "eventId", source
   (${goldenData})::text AS data`;
 const eventColumns = `event_id AS "eventId", source_type AS "sourceType", source_id AS key, entity_id AS "entityId",
   event_type AS operation, position, checksum, correlation_id AS "correlationId", ${instantColumn('timestamp', '"occurredAt"')},
-  ${instantColumn('received_at', '"receivedAt"')}, data::text, golden_version IS NOT NULL AS "madeGolden", (${goldenData})::text AS golden`;
+  ${instantColumn('received_at', '"receivedAt"')}, data::text, status = 'conflicted' AS conflicted, golden_version AS "goldenVersion", (${goldenData})::text AS golden`;
 /** Events that were taken: the others changed nothing. */
 const taken = `status IN ('applied', 'conflicted')`;
 
@@ -148,7 +149,7 @@ function versionOf(row: VersionText): GoldenVersionView {
   return { ...row, deleted: data === null, data };
 }
 
-function eventOf(kind: string, { receivedAt, madeGolden, golden, ...row }: EventText): HistoricEvent {
+function eventOf(kind: string, { receivedAt, conflicted, goldenVersion, golden, ...row }: EventText): HistoricEvent {
   const record: CanonicalRecord = {
     ...row,
     source: row.sourceType,
@@ -157,5 +158,9 @@ function eventOf(kind: string, { receivedAt, madeGolden, golden, ...row }: Event
     data: jsonObjectOf(row.data),
     origin: { topic: '', partition: 0, offset: 0 },
   };
-  return { record, golden: madeGolden ? { data: jsonObjectOf(golden) } : undefined };
+  return {
+    record,
+    conflicted,
+    golden: goldenVersion === null ? undefined : { version: goldenVersion, data: jsonObjectOf(golden) },
+  };
 }

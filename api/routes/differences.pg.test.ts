@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import express from 'express';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { createDifferenceRebuilds } from '../../adapters/postgres/difference-pairs.ts';
@@ -104,7 +104,7 @@ test.each([
   ['kind=products&difference=only_left', 4],
   ['field=price', 4],
   ['kind=orders&field=stock', 2],
-  ['kind=users', 0],
+  ['kind=customers', 0],
 ])('only what %s asks for is listed', async (query, count) => {
   expect(await idsOf(query)).toHaveLength(count);
 });
@@ -135,6 +135,39 @@ test('the command line shows the list and the summary as tables, or as JSON', as
   expect(list).toMatch(/^more: --cursor \S+$/m);
   expect(await run('--summary')).toMatch(/^WOO +ERP +orders +building +4 +4 +4$/m);
   expect(JSON.parse(await run('--entity', 'products:1', '--json')).items).toHaveLength(2);
+});
+
+const pairs = 'ERP CRM products, ERP WOO customers, WOO ERP orders, WOO ERP products';
+
+test.each([
+  ['left=nosuch', 'left'],
+  ['right=erp&left=erp', 'left'],
+  ['right=nosuch&kind=products', 'right'],
+  ['kind=users', 'kind'],
+])('a pair that is not compared, %s, is refused with those that are', async (query, field) => {
+  const answers = [
+    await ask(`/api/differences?${query}`),
+    await ask('/api/differences/rebuild', 'operator', Object.fromEntries(new URLSearchParams(query))),
+  ];
+  for (const { status, text } of answers) {
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({
+      code: 'request.invalid',
+      errors: [{ field, message: expect.stringContaining(pairs) }],
+    });
+  }
+});
+
+test('the command line says which pairs there are where none is meant', async () => {
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  for (const words of [
+    ['--left', 'nosuch'],
+    ['--rebuild', '--right', 'nosuch'],
+  ]) {
+    // What is a CommanderError ends the process with code 2.
+    await expect(run(...words)).rejects.toBeInstanceOf(CommanderError);
+    expect(String(said.mock.lastCall?.[0])).toContain(pairs);
+  }
 });
 
 test('an operator has pairs compared anew, a viewer does not', async () => {

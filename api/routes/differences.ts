@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { differenceKinds } from '../../core/differences/difference.ts';
+import { SyncError } from '../../core/errors.ts';
 import type { DifferenceRebuilds } from '../../core/ports/difference-pairs.ts';
 import type { ReadStore } from '../../core/ports/read-store.ts';
 import { answerOf, dataAnswer, instantAnswer, pageAnswer, pageParameters, pageRequestOf, textParameter } from '../parameters.ts';
@@ -36,6 +37,12 @@ const pairFields = {
   kind: textParameter(50, 'A kind of entity.').optional(),
 };
 
+interface AskedPair {
+  readonly left?: string | undefined;
+  readonly right?: string | undefined;
+  readonly kind?: string | undefined;
+}
+
 export function differenceRoutes(store: ReadStore, rebuilds: DifferenceRebuilds, sourceTypeOf: SourceTypeOf): Route[] {
   return [
     declareRoute({
@@ -58,14 +65,15 @@ export function differenceRoutes(store: ReadStore, rebuilds: DifferenceRebuilds,
       answer: pageAnswer(differenceAnswer),
       async handle({ query }) {
         const filter = {
-          leftSource: sourceTypeOf(query.left),
-          rightSource: sourceTypeOf(query.right),
+          ...sidesOf(query, sourceTypeOf),
           entityKind: query.kind,
           entityId: query.entity_id,
           kind: query.difference,
           field: query.field,
         };
-        return answerOf(await store.differences(filter, pageRequestOf(query, ['text', 'text', 'text'])), (row) => row);
+        const page = await store.differences(filter, pageRequestOf(query, ['text', 'text', 'text']));
+        if (page.rows.length === 0) await requirePair('query', query, sourceTypeOf, store);
+        return answerOf(page, (row) => row);
       },
     }),
     declareRoute({
@@ -93,9 +101,32 @@ export function differenceRoutes(store: ReadStore, rebuilds: DifferenceRebuilds,
       status: 202,
       answer: z.object({ pairs: z.number().int().describe('How many pairs, each of one kind, are compared anew.') }),
       async handle({ body }) {
-        const filter = { leftSource: sourceTypeOf(body.left), rightSource: sourceTypeOf(body.right), kind: body.kind };
-        return { pairs: await rebuilds.request(filter) };
+        const pairs = await rebuilds.request({ ...sidesOf(body, sourceTypeOf), kind: body.kind });
+        if (pairs === 0) await requirePair('body', body, sourceTypeOf, store);
+        return { pairs };
       },
     }),
   ];
+}
+
+function sidesOf({ left, right }: AskedPair, sourceTypeOf: SourceTypeOf) {
+  return { leftSource: sourceTypeOf(left), rightSource: sourceTypeOf(right) };
+}
+
+/** Asked only where nothing was found: nothing differs, or nothing like that is compared. */
+async function requirePair(where: string, asked: AskedPair, sourceTypeOf: SourceTypeOf, store: ReadStore): Promise<void> {
+  const { left, right, kind } = asked;
+  const field = left !== undefined ? 'left' : right !== undefined ? 'right' : kind !== undefined ? 'kind' : undefined;
+  if (field === undefined) return;
+  const { leftSource, rightSource } = sidesOf(asked, sourceTypeOf);
+  const pairs = await store.differenceSummary();
+  const isAsked = (is: string, wanted: string | undefined) => wanted === undefined || is === wanted;
+  const found = pairs.some(
+    (pair) => isAsked(pair.leftSource, leftSource) && isAsked(pair.rightSource, rightSource) && isAsked(pair.entityKind, kind),
+  );
+  if (found) return;
+  const names = pairs.map((pair) => `${pair.leftSource} ${pair.rightSource} ${pair.entityKind}`).join(', ');
+  const message =
+    pairs.length === 0 ? 'no sources are compared' : `no such pair is compared; there are (left, right, kind): ${names}`;
+  throw new SyncError('request.invalid', `${where}: ${message}`, { details: { errors: [{ field, code: 'invalid', message }] } });
 }

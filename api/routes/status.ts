@@ -4,15 +4,20 @@ import { outcomes } from '../../core/outcome.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { DeadLetterStore } from '../../core/ports/dead-letter-store.ts';
 import type { ReadStore, RoleView } from '../../core/ports/read-store.ts';
+import type { TargetDesk } from '../../core/ports/target-desk.ts';
 import { type LogEnds, readAccount } from '../accounting-reader.ts';
 import { dataAnswer, instantAnswer } from '../parameters.ts';
 import { isAlive, type Readiness, silentForMs } from '../readiness.ts';
 import { declareRoute, type Route } from '../route.ts';
+import { targetSummaries } from '../target-summary.ts';
 
 export interface StatusDeps {
   readonly store: ReadStore;
   readonly deadLetterStore: DeadLetterStore;
   readonly ends: LogEnds;
+  readonly targetDesk: TargetDesk;
+  /** The configured ones, by name. */
+  readonly targets: readonly string[];
   readonly readiness: Readiness;
   readonly clock: Clock;
   /** What does not change while this process runs. */
@@ -85,6 +90,21 @@ const statusAnswer = z
     lag: z.object({ processor: z.number().int(), syncManager: z.number().int() }).nullable(),
     accounting: z.object(totals).nullable().describe('Null where it cannot be told: `unknown` says why.'),
     deadLetters: z.object({ waiting: z.number().int(), parked: z.number().int(), replaying: z.number().int() }).nullable(),
+    targets: z
+      .array(
+        z.object({
+          target: z.string(),
+          state: z
+            .enum(['running', 'paused', 'unreachable'])
+            .describe(
+              'paused: its guard waits for an approval; unreachable: it fails again and again and is left alone for a while.',
+            ),
+          reason: z.string().nullable(),
+          letters: z.object({ parked: z.number().int(), replaying: z.number().int() }),
+        }),
+      )
+      .readonly()
+      .nullable(),
     unknown: z.array(z.string()).readonly(),
   })
   .meta({ id: 'Status' });
@@ -111,7 +131,7 @@ export function statusRoutes(deps: StatusDeps): Route[] {
       role: 'viewer',
       id: 'getStatus',
       tag: 'Status',
-      summary: 'Everything at a glance: addresses, roles, lag, accounting, dead letters.',
+      summary: 'Everything at a glance: addresses, roles, lag, accounting, dead letters, targets.',
       answer: statusAnswer,
       handle: () => statusOf(deps, startedAtMs),
     }),
@@ -146,6 +166,7 @@ async function statusOf(deps: StatusDeps, startedAtMs: number): Promise<z.input<
     lag: reading?.lag ?? null,
     accounting: reading === null ? null : withoutPartitions(reading.account),
     deadLetters,
+    targets: await orNull('targets', targetSummaries(deps.targetDesk, deps.targets, reports ?? [])),
     unknown,
   };
 }

@@ -58,6 +58,10 @@ export function whatIfRoutes(desk: WhatIfDesk): Route[] {
             }),
           )
           .readonly(),
+        uncertainExamples: z
+          .array(z.object({ entityId: z.string(), fields: z.array(z.string()).readonly() }))
+          .readonly()
+          .describe('Entities that are uncertain, and the fields that the history does not explain.'),
         endedBy: z.enum(['time', 'limit']).nullable().describe('Why it ended before the last entity; null where it did not.'),
         next: z.string().nullable().describe('Goes into `after` to go on.'),
       }),

@@ -120,8 +120,13 @@ async function ask<A>(
 function refusal(status: number, answer: unknown): Error {
   const problem = problemSchema.safeParse(answer);
   if (!problem.success) return new Error(`the API answered with status ${status}`);
-  const { detail, fix } = problem.data;
-  return new Error(fix === undefined ? detail : `${detail}\nfix: ${fix}`);
+  const { detail, fix, code } = problem.data;
+  return new Error(fix === undefined ? detail : `${detail}\nfix: ${fix}`, { cause: { code } });
+}
+
+/** Whether the API refused what was asked: then the command was called wrongly. */
+export function isInvalidRequest(error: unknown): error is Error {
+  return error instanceof Error && (error.cause as { code?: unknown } | undefined)?.code === 'request.invalid';
 }
 
 /** fetch hides the reason of a failed connection in the cause. */

@@ -43,6 +43,7 @@ const status = {
   lag: { processor: 3, syncManager: 0 },
   accounting: { received: 9, outcomes: { applied: 5, unchanged: 1, stale: 0 }, inFlight: 3, balanced: true },
   deadLetters: { waiting: 0, parked: 1, replaying: 0 },
+  targets: [{ target: 'crm', state: 'paused', reason: '124 of 607 would be deleted', letters: { parked: 3, replaying: 0 } }],
   unknown: [],
 };
 const answers: Record<string, unknown> = {
@@ -114,6 +115,11 @@ test('the status is found through the data directory and its key', async () => {
   expect(output).toContain('not ready');
   expect(output).toContain('redis: does not answer');
   expect(output).toContain('accounting: 9 received = 5 applied + 1 unchanged + 3 in flight (balanced)');
+});
+
+test('a target that is held back is shown with what holds it and how much it refused', async () => {
+  await run('status');
+  expect(output).toMatch(/^crm +paused +3 +124 of 607 would be deleted$/m);
 });
 
 test('a process that went without a word is not shown as running', async () => {

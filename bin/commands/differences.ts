@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { differenceKinds } from '../../core/differences/difference.ts';
-import { type ApiClient, type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
+import { type ApiClient, type ClientOptions, isInvalidRequest, openApiClient, withClientOptions } from './api-client.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { say, sayJson, tableOf } from './table.ts';
 
@@ -66,10 +66,18 @@ export function addDifferencesCommand(program: Command): void {
     .action(async (options: DifferencesOptions, command: Command) => {
       if (options.summary && options.rebuild) command.error('error: --summary or --rebuild, not both');
       const client = openApiClient(options);
-      if (options.rebuild) await rebuild(client, options);
-      else if (options.summary) await summarize(client, options);
-      else await list(client, options);
+      try {
+        await answer(client, options);
+      } catch (error) {
+        if (!isInvalidRequest(error)) throw error;
+        command.error(`error: ${error.message}`);
+      }
     });
+}
+
+function answer(client: ApiClient, options: DifferencesOptions): Promise<void> {
+  if (options.rebuild) return rebuild(client, options);
+  return options.summary ? summarize(client, options) : list(client, options);
 }
 
 async function list(client: ApiClient, options: DifferencesOptions): Promise<void> {

@@ -25,6 +25,16 @@ const statusSchema = z.looseObject({
     })
     .nullable(),
   deadLetters: z.object({ waiting: z.number(), parked: z.number(), replaying: z.number() }).nullable(),
+  targets: z
+    .array(
+      z.object({
+        target: z.string(),
+        state: z.string(),
+        reason: z.string().nullable(),
+        letters: z.object({ parked: z.number(), replaying: z.number() }),
+      }),
+    )
+    .nullable(),
   unknown: z.array(z.string()),
 });
 type Status = z.infer<typeof statusSchema>;
@@ -64,6 +74,7 @@ function describe(status: Status): string {
       status.roles.map(({ role, state, silentForMs, instance }) => [role, stateOf(state, silentForMs), instance]),
     ),
     '',
+    ...targetLines(status),
     ...lagLines(status),
     ...accountLines(status),
     ...status.unknown.map((what) => `unknown: ${what}`),
@@ -79,6 +90,12 @@ function stateOf(state: string, silentForMs: number | null): string {
 /** A table is read over shoulders; a script asks for --json. */
 function withoutPassword(address: string): string {
   return address.replace(/(:\/\/[^:/@]*):[^@]*@/, '$1:…@');
+}
+
+function targetLines({ targets }: Status): string[] {
+  if (targets === null || targets.length === 0) return [];
+  const rows = targets.map(({ target, state, letters, reason }) => [target, state, String(letters.parked), reason ?? '']);
+  return [tableOf(['target', 'state', 'refused', 'why'], rows), ''];
 }
 
 function lagLines({ lag, deadLetters }: Status): string[] {

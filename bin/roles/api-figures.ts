@@ -1,8 +1,10 @@
 import { type LogEnds, readAccount } from '../../api/accounting-reader.ts';
+import { targetSummaries } from '../../api/target-summary.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { type DeadLetterStore, deadLetterStatuses } from '../../core/ports/dead-letter-store.ts';
 import type { IngestStore } from '../../core/ports/ingest-store.ts';
 import type { ReadStore } from '../../core/ports/read-store.ts';
+import type { TargetDesk } from '../../core/ports/target-desk.ts';
 import type { Figures } from '../../monitoring/figures.ts';
 
 export interface FigureReadingDeps {
@@ -10,6 +12,9 @@ export interface FigureReadingDeps {
   readonly readStore: ReadStore;
   readonly deadLetterStore: DeadLetterStore;
   readonly ingestStore: IngestStore;
+  readonly targetDesk: TargetDesk;
+  /** The configured ones, by name. */
+  readonly targets: readonly string[];
   readonly ends: LogEnds;
   readonly clock: Clock;
 }
@@ -27,7 +32,7 @@ export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
     if (busy) return;
     busy = true;
     // A part that is out is told by /ready; the figures keep their last values.
-    await Promise.allSettled([readOnce(deps), countDifferences(), forgetOldRequests(deps)]);
+    await Promise.allSettled([readOnce(deps), countDifferences(), countTargets(deps), forgetOldRequests(deps)]);
     busy = false;
   };
   const timer = setInterval(() => void read(), readIntervalMs);
@@ -43,6 +48,10 @@ async function readOnce({ figures, readStore, deadLetterStore, ends }: FigureRea
     open.map(async (status) => [status, await deadLetterStore.count({ status: [status] })] as const),
   );
   figures.deadLettersOpen(Object.fromEntries(counts));
+}
+
+async function countTargets({ figures, readStore, targetDesk, targets }: FigureReadingDeps): Promise<void> {
+  figures.targets(await targetSummaries(targetDesk, targets, await readStore.roleReports()));
 }
 
 /** Counting costs with the rows there are: it rests so long that it takes a twentieth of the time at most. */

@@ -35,6 +35,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
   const readStore = createReadStore(pool);
   const deadLetterStore = createDeadLetterStore(pool);
   const ingestStore = createIngestStore(pool);
+  const targetDesk = createTargetDesk(pool);
   const redis = createRedisClient(addresses.redis);
   await redis.connect().catch(() => undefined);
   const [ingestProducer, replayProducer] = await Promise.all([log.producer(), log.producer()]);
@@ -65,7 +66,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     keyStore: createApiKeyStore(pool),
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, replayProducer, clock, filter, limit),
-    targetDesk: createTargetDesk(pool),
+    targetDesk,
     ends,
     readinessChecks: [...partChecks(readStore, ends, redis), ...roleChecks(readStore, ['processor', 'sync-manager'])],
     about: aboutOf(context),
@@ -75,7 +76,16 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     requestFailed: (error, correlationId) => logger.error('a request failed by our fault', { error, correlationId }),
   });
   const listening = await api.listen(config.api.host, apiPort(context));
-  const reading = startFigureReading({ figures, readStore, deadLetterStore, ingestStore, ends, clock });
+  const reading = startFigureReading({
+    figures,
+    readStore,
+    deadLetterStore,
+    ingestStore,
+    targetDesk,
+    targets: Object.keys(config.targets),
+    ends,
+    clock,
+  });
   return {
     failed: new Promise<never>(() => undefined),
     details: () => ({ api: listening.url }),

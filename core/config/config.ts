@@ -3,6 +3,7 @@ import { type ComparisonRules, comparisonSchema } from '../comparison/comparison
 import { type IdentityRules, identitySchema } from '../identity/identity.ts';
 import { nestingMax } from '../json.ts';
 import { type MappingRules, mappingSchema } from '../mapping/mapping.ts';
+import { addressProblem } from './address.ts';
 import { checkConfig } from './config-checks.ts';
 import { type ConflictRules, conflictsSchema } from './conflict-policy.ts';
 import { differencesSchema } from './differences.ts';
@@ -34,11 +35,10 @@ function splitList(text: string): string[] {
 
 function urlOf(protocols: readonly string[], words: readonly string[]) {
   const wanted = [...words, ...protocols.map((protocol) => `${protocol}://…`)].join(', ');
-  return z.string().refine((text) => words.includes(text) || isUrl(text, protocols), { error: `expected ${wanted}` });
-}
-
-function isUrl(text: string, protocols: readonly string[]): boolean {
-  return URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1));
+  return z.string().superRefine((text, context) => {
+    const message = words.includes(text) ? null : addressProblem(text, protocols, wanted);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  });
 }
 
 const kafkaSchema = z.strictObject({

@@ -66,4 +66,7 @@ test('a kind that no source has is refused with the one that was meant, and so i
 
 test('an address that is no PostgreSQL is refused', () => {
   expect(problems({ erp: target({ url: 'mysql://host/db' }) })).toEqual([['targets.erp.url', 'expected postgres://…']]);
+  expect(problems({ erp: target({ url: 'postgres://erp@host:99999/db' }) })).toEqual([
+    ['targets.erp.url', 'the port 99999 is above 65535: expected postgres://…'],
+  ]);
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { mappingSchema } from '../mapping/mapping.ts';
+import { addressProblem } from './address.ts';
 import { nameSchema, sourceTypeOf, sourceTypeSchema } from './names.ts';
 import { durationMs } from './units.ts';
 
@@ -35,7 +36,10 @@ const targetSchema = z.strictObject({
   type: sourceTypeSchema.optional().describe('As for a source; by default the name in capitals.'),
   url: z
     .string()
-    .refine((text) => URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol), { error: 'expected postgres://…' })
+    .superRefine((text, context) => {
+      const message = addressProblem(text, ['postgres', 'postgresql'], 'postgres://…');
+      if (message !== null) context.addIssue({ code: 'custom', message });
+    })
     .describe('Where the database is.'),
   poolMax: z.int().min(1).max(100).default(4).describe('Connections one process opens at most.'),
   concurrency: z.int().min(1).max(64).default(2).describe('Partitions worked on at once in one process.'),

@@ -2,7 +2,7 @@ import { decimalText, negate, parseDecimal } from '../canonical/decimal.ts';
 import type { Checksum, EntityId, EventId } from '../change-event.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import type { Position } from '../position.ts';
-import { counterOf, plus } from './merge-counter.ts';
+import { addTo, counterOf, lastCount, openGap, plus } from './merge-counter.ts';
 import { overwriteElements } from './merge-union.ts';
 import { type ConflictPolicy, ruleOf } from './policy.ts';
 import { decimalOf, sameValue } from './values.ts';
@@ -115,9 +115,12 @@ function countWritten(
 ): void {
   const counter = counterOf(row, field) ?? (decimalOf(returned) === undefined ? undefined : { first: null, sum: '0' });
   if (counter === undefined) return;
-  const [known, found] = [decimalOf(dataAt(row, field)), decimalOf(replaced)];
-  const unseen = known === undefined || found === undefined ? undefined : plus(found, negate(known));
-  counters[field] = unseen === undefined ? counter : { ...counter, sum: decimalText(plus(parseDecimal(counter.sum)!, unseen)) };
+  const [known, found] = [decimalOf(dataAt(row, field)) ?? lastCount(counter), decimalOf(replaced)];
+  const counted = known === undefined || found === undefined ? counter : addTo(counter, plus(found, negate(known)));
+  const last = found ?? known;
+  const { gaps: _gaps, ...whole } = counted;
+  // Where no number stands after the write either, the system goes on from the last one it had.
+  counters[field] = decimalOf(returned) !== undefined || last === undefined ? whole : openGap(whole, row.voice.turn, last);
 }
 
 /** The row holds what the system said after our write: fields equal to it are our own words, and our shifts were counted as its own. */
@@ -127,7 +130,7 @@ function overtakenVoice(policy: ConflictPolicy, row: VoicedRow, ack: Acknowledge
   const counters: Record<string, CounterVoice> = { ...row.voice.counters };
   for (const field of Object.keys(returned)) {
     const [is, replaced] = [returned[field]!, valueAt(ack.replaced ?? {}, field)];
-    if (ruleOf(policy, field).kind === 'counter') uncountWritten(counters, row, field, replaced, is, created);
+    if (ruleOf(policy, field).kind === 'counter') uncountWritten(counters, row, field, replaced, is, created, ack.through);
     if (sameValue(is, replaced)) continue;
     const touch = valueAt(row.voice.touches, field) ?? (dataAt(row, field) === undefined ? null : row.voice.first);
     if (touch !== null && touch[0] > ack.through && sameValue(dataAt(row, field), is)) touches[field] = null;
@@ -143,13 +146,31 @@ function uncountWritten(
   replaced: JsonValue | undefined,
   returned: JsonValue,
   created: boolean,
+  through: number,
 ): void {
-  const counter = counterOf(row, field);
-  if (counter === undefined) return;
-  const [from, to] = [decimalOf(replaced), decimalOf(returned)];
-  const shift = from === undefined || to === undefined ? undefined : plus(to, negate(from));
-  const sum = shift === undefined ? counter.sum : decimalText(plus(parseDecimal(counter.sum)!, negate(shift)));
-  counters[field] = { ...counter, sum, first: created ? null : counter.first };
+  const known = counterOf(row, field);
+  if (known === undefined) return;
+  const to = decimalOf(returned);
+  const { since, ...rest } = known;
+  if (since !== undefined && since[0] > through && to !== undefined && decimalOf(replaced) === undefined) {
+    // It began to count on what we had written.
+    counters[field] = addTo({ ...rest, first: null }, plus(parseDecimal(since[1])!, negate(to)));
+    return;
+  }
+  const counter = created ? { ...known, first: null } : known;
+  counters[field] = counter;
+  // The gap that our write fell into, or that came as the system's next word.
+  const gap = counter.gaps?.find(([from, until]) => from <= through + 1 && (until === null || until > through));
+  const last = gap && parseDecimal(gap[2])!;
+  const from = decimalOf(replaced) ?? last;
+  if (from === undefined || to === undefined) return;
+  if (gap === undefined || gap[1] !== null) {
+    counters[field] = addTo(counter, plus(from, negate(to)));
+    return;
+  }
+  // It has not counted since: our number is the last one it had.
+  const gaps = [...counter.gaps!.slice(0, -1), [gap[0], null, decimalText(to)] as const];
+  counters[field] = { ...addTo(counter, plus(from, negate(last!))), gaps };
 }
 
 function withMemory(

@@ -172,13 +172,18 @@ export class ConflictLedger {
   #endWithoutContest(found: { conflictId: string; field: ConflictField }, field: string, verdict: Verdict): void {
     const { holder, sides } = found.field;
     const waiting = this.#waitingSides(found.field, field, [], verdict.value);
-    if (waiting.length > 0 && verdict.source === holder && verdict.contest === null) {
+    const counted = verdict.rule === 'counter';
+    if (waiting.length > 0 && (verdict.source === holder || counted) && verdict.contest === null) {
       const own = this.#rows.find((row) => row.sourceType === holder)!;
-      const touch = touchOf(own, field)!;
-      this.#rebase(found, field, verdict, [sideOf({ row: own, touch }, field)]);
+      const touch = touchOf(own, field);
+      // A counter is held by its base, which may have no say in the field any more.
+      const held = touch === null ? sides.filter(({ source }) => source === holder) : [sideOf({ row: own, touch }, field)];
+      this.#rebase(found, field, { ...verdict, source: holder }, held);
       return;
     }
-    const agreed = sides.filter(({ source }) => this.#saysNow(source, field, verdict.value)).length > 1;
+    const agreed = counted
+      ? sides.every(({ source }) => this.#rows.some((row) => row.sourceType === source && !row.deleted))
+      : sides.filter(({ source }) => this.#saysNow(source, field, verdict.value)).length > 1;
     this.#close(found.conflictId, field, agreed && verdict.contest === null ? 'converged' : 'superseded', verdict);
   }
 

@@ -25,7 +25,7 @@ const record = fc.record(
   {
     title: fc.constantFrom('a', 'b', 'c'),
     price: fc.constantFrom(1, 2, null),
-    stock: count,
+    stock: fc.oneof({ weight: 3, arbitrary: count }, { weight: 1, arbitrary: fc.constantFrom(null, 'x') }),
     tags: fc.subarray(['x', 'y', 'z']),
     low: count,
     high: count,
@@ -80,19 +80,28 @@ test('the golden record is the same whatever the order in which the sources arri
   );
 });
 
-test('a counter ends at the base and the exact sum of all changes', () => {
+test('a counter ends at the base and the exact sum of all changes, whatever else than numbers it holds meanwhile', () => {
   const cents = fc.integer({ min: -5_000, max: 5_000 });
+  const sale = fc.oneof({ weight: 3, arbitrary: cents }, { weight: 1, arbitrary: fc.constantFrom(null, 'absent', 'x') });
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat({ max: 2 }), cents), { maxLength: 30 }), (sales) => {
+    fc.property(fc.array(fc.tuple(fc.nat({ max: 2 }), sale), { maxLength: 30 }), (sales) => {
       const world = new ConflictWorld(policyOf({ default: { merge: 'counter' } }));
       const stocks = sourceTypes.map(() => 10_000);
       for (const source of sourceTypes) world.change(source, { stock: 100 }, { operation: 'snapshot' });
+      const without = new Set<number>();
+      let expected = 10_000;
       for (const [index, change] of sales) {
-        stocks[index]! += change;
-        world.change(sourceTypes[index]!, { stock: stocks[index]! / 100 });
+        without.delete(index);
+        if (typeof change !== 'number') {
+          if (change === 'absent') without.add(index);
+          world.change(sourceTypes[index]!, change === 'absent' ? {} : { stock: change });
+        } else {
+          stocks[index]! += change;
+          expected += change;
+          world.change(sourceTypes[index]!, { stock: stocks[index]! / 100 });
+        }
+        expect(world.golden).toEqual(without.size === sourceTypes.length ? {} : { stock: expected / 100 });
       }
-      const expected = 10_000 + sales.reduce((total, [, change]) => total + change, 0);
-      expect(world.golden).toEqual({ stock: expected / 100 });
     }),
     { numRuns },
   );
@@ -141,6 +150,7 @@ const action = fc.oneof(
       do: fc.constant('change' as const),
       fields: fc.subarray(['title', 'price', 'stock'], { minLength: 1 }),
       atMs: fc.nat({ max: 9 }),
+      odd: fc.option(fc.constantFrom(null, 'x'), { nil: undefined, freq: 2 }),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('deliver' as const) }) },
@@ -155,7 +165,10 @@ test('with write-backs at any moment all systems end with the golden record, not
       const policy = policyOf({ ...(written as object), fields: { stock: { merge: 'counter' } } });
       const systems = new ConflictSystems(policy, sourceTypes, { title: 't0', price: 'p0', stock: 100 });
       let [number, sold] = [0, 0];
+      const counts = new Map(sourceTypes.map((source) => [source, 100]));
       for (const [source, what] of actions) {
+        const held = systems.state(source)!.stock;
+        if (typeof held === 'number') counts.set(source, held);
         if (what.do !== 'change') {
           systems[what.do](source);
           continue;
@@ -163,9 +176,10 @@ test('with write-backs at any moment all systems end with the golden record, not
         number++;
         const fields: JsonObject = {};
         for (const field of what.fields) {
-          if (field === 'stock') sold += number;
-          const stock = systems.state(source)!.stock as number;
-          fields[field] = field === 'stock' ? stock - number : `${field}${number}`;
+          fields[field] = field === 'stock' && what.odd !== undefined ? what.odd : `${field}${number}`;
+          if (field !== 'stock' || what.odd !== undefined) continue;
+          sold += number;
+          fields.stock = counts.get(source)! - number;
         }
         systems.change(source, fields, what.atMs);
       }

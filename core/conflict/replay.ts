@@ -2,11 +2,12 @@ import { checksumOf } from '../canonical/canonical.ts';
 import { type CanonicalRecord, goldenSourceType } from '../change-event.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import type { HistoricEvent } from '../ports/entity-store.ts';
-import { isAfter } from '../position.ts';
+import { existenceField } from './conflict.ts';
 import { type ConflictView, type Resolution, resolve } from './engine.ts';
 import type { ConflictPolicy } from './policy.ts';
+import { StoredOrder } from './stored-order.ts';
 import { sameValue } from './values.ts';
-import { operatorSourceType, valueAt } from './voice.ts';
+import { valueAt } from './voice.ts';
 
 /** A field that another policy would have left with another value. */
 export interface FieldChange {
@@ -27,6 +28,8 @@ export interface ReplayOutcome {
   /** Whether the record would exist; undefined where that would be as it was. */
   readonly deleted?: { readonly was: boolean; readonly wouldBe: boolean };
   readonly fields: Readonly<Record<string, FieldChange>>;
+  /** Of an uncertain record: the fields that the history does not explain. */
+  readonly unexplained: readonly string[];
   readonly openWas: number;
   readonly openWouldBe: number;
 }
@@ -42,8 +45,7 @@ class Telling {
   view: ConflictView = { golden: undefined, rows: [] };
   reasons = new Map<string, Reason>();
 
-  take(policy: ConflictPolicy, record: CanonicalRecord): void {
-    const resolution = resolve(policy, this.view, record);
+  take(record: CanonicalRecord, resolution: Resolution): void {
     for (const { field, verdict } of resolution.fields) this.reasons.set(field, verdict);
     this.view = viewAfter(this.view, resolution, record);
   }
@@ -69,6 +71,7 @@ export class EntityReplay {
   readonly #current: ConflictPolicy;
   readonly #proposed: ConflictPolicy;
   readonly #sinceMs: number;
+  readonly #order = new StoredOrder();
   #asWas = new Telling();
   #asWouldBe: Telling | undefined;
   #recorded: JsonObject | null = null;
@@ -79,31 +82,52 @@ export class EntityReplay {
     this.#sinceMs = sinceMs;
   }
 
-  take({ record, golden }: HistoricEvent): void {
-    if (golden !== undefined) this.#recorded = golden.data;
-    if (record.receivedAtMs >= this.#sinceMs) this.#asWouldBe ??= this.#asWas.copy();
-    if (isOvertaken(this.#asWas.view, record)) return;
-    this.#asWas.take(this.#current, record);
-    this.#asWouldBe?.take(this.#proposed, record);
+  take(event: HistoricEvent): void {
+    this.#order.add(event);
+    if (this.#order.isFull) this.#takeNext();
   }
 
+  /** The entity has no more events. */
   outcome(): ReplayOutcome {
+    while (this.#takeNext());
     const wouldBe = this.#asWouldBe ?? this.#asWas;
-    const open = { openWas: this.#asWas.open, openWouldBe: wouldBe.open };
-    if (!isSame(this.#recorded, this.#asWas.data)) return { verdict: 'uncertain', fields: {}, ...open };
-    if (isSame(this.#recorded, wouldBe.data)) return { verdict: 'same', fields: {}, ...open };
+    const rest = { fields: {}, unexplained: [], openWas: this.#asWas.open, openWouldBe: wouldBe.open };
+    const unexplained = differingFields(this.#recorded, this.#asWas.data);
+    if (unexplained.length > 0) return { ...rest, verdict: 'uncertain', unexplained };
+    if (differingFields(this.#recorded, wouldBe.data).length === 0) return { ...rest, verdict: 'same' };
     const [was, is] = [this.#recorded, wouldBe.data];
     if (was === null || is === null) {
-      return { verdict: 'differs', deleted: { was: was === null, wouldBe: is === null }, fields: {}, ...open };
+      return { ...rest, verdict: 'differs', deleted: { was: was === null, wouldBe: is === null } };
     }
-    return { verdict: 'differs', fields: changesOf(was, is, wouldBe.reasons), ...open };
+    return { ...rest, verdict: 'differs', fields: changesOf(was, is, wouldBe.reasons) };
+  }
+
+  #takeNext(): boolean {
+    const { view } = this.#asWas;
+    let tried: { readonly event: HistoricEvent; readonly resolution: Resolution } | undefined;
+    const event = this.#order.next((candidate) => {
+      tried = { event: candidate, resolution: resolve(this.#current, view, candidate.record) };
+      return leadsTo(candidate, view, tried.resolution);
+    });
+    if (event === undefined) return false;
+    const { record, golden } = event;
+    if (golden !== undefined) this.#recorded = golden.data;
+    if (record.receivedAtMs >= this.#sinceMs) this.#asWouldBe ??= this.#asWas.copy();
+    this.#asWas.take(record, tried?.event === event ? tried.resolution : resolve(this.#current, view, record));
+    this.#asWouldBe?.take(record, resolve(this.#proposed, this.#asWouldBe.view, record));
+    return true;
   }
 }
 
-/** A change that its own source had overtaken before changes nothing. Decisions have no order. */
-function isOvertaken(view: ConflictView, { sourceType, position }: CanonicalRecord): boolean {
-  const before = sourceType === operatorSourceType ? undefined : view.rows.find((row) => row.sourceType === sourceType);
-  return before?.position != null && !isAfter(position, before.position);
+/** Whether the event does now what is recorded of it. */
+function leadsTo({ golden, conflicted }: HistoricEvent, view: ConflictView, resolution: Resolution): boolean {
+  if (resolution.row === undefined) return false;
+  const open = view.golden?.voice?.open ?? {};
+  if (resolution.conflicts.some(({ conflictId }) => !Object.hasOwn(open, conflictId)) !== conflicted) return false;
+  if (golden === undefined) return view.golden !== undefined && !resolution.golden.moved;
+  return (
+    (view.golden === undefined || resolution.golden.moved) && differingFields(golden.data, resolution.golden.data).length === 0
+  );
 }
 
 function viewAfter(view: ConflictView, { row, golden }: Resolution, record: CanonicalRecord): ConflictView {
@@ -127,12 +151,9 @@ function viewAfter(view: ConflictView, { row, golden }: Resolution, record: Cano
   };
 }
 
-function isSame(left: JsonObject | null, right: JsonObject | null): boolean {
-  if (left === null || right === null) return left === right;
-  return differingFields(left, right).length === 0;
-}
-
-function differingFields(left: JsonObject, right: JsonObject): string[] {
+/** One that is deleted and one that is there differ in their existence alone. */
+function differingFields(left: JsonObject | null, right: JsonObject | null): string[] {
+  if (left === null || right === null) return left === right ? [] : [existenceField];
   const names = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...names].filter((name) => !sameValue(valueAt(left, name), valueAt(right, name))).sort();
 }

@@ -100,7 +100,7 @@ function silenced(policy: ConflictPolicy, before: VoicedRow | undefined, touch: 
 function finalCounts(policy: ConflictPolicy, row: VoicedRow): Record<string, CounterVoice> | undefined {
   if (!policy.remembers || row.data === null) return undefined;
   const counters: Record<string, CounterVoice> = {};
-  for (const field in row.data) {
+  for (const field of new Set([...Object.keys(row.data), ...Object.keys(row.voice.counters ?? {})])) {
     const counter = ruleOf(policy, field).kind === 'counter' ? counterOf(row, field) : undefined;
     if (counter !== undefined) counters[field] = counter;
   }
@@ -119,12 +119,12 @@ function remember(
   const counters: Record<string, CounterVoice> = { ...spoken.counters };
   const elements: Record<string, Readonly<Record<string, ElementTouch | null>>> = { ...spoken.elements };
   for (const field of merging) {
-    const [was, is] = [dataAt(before, field), valueAt(after, field)];
+    const is = valueAt(after, field);
     if (ruleOf(policy, field).kind === 'counter') {
-      const counter = countChange(before, field, was, is);
+      const counter = countChange(before, field, is, spoken.turn);
       if (counter !== undefined) counters[field] = counter;
     } else {
-      elements[field] = touchElements(valueAt(elements, field), was, is, spoken.last!);
+      elements[field] = touchElements(valueAt(elements, field), dataAt(before, field), is, spoken.last!);
     }
   }
   return { ...spoken, counters, elements };

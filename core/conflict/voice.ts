@@ -11,6 +11,9 @@ export type Knowledge = Readonly<Record<string, number>>;
 /** An element of a list that is merged by union: the touch that added (1) or removed (0) it. */
 export type ElementTouch = readonly [turn: number, atMs: number, eventId: string, present: 0 | 1];
 
+/** The field held no number from one turn until another, null while it still holds none; what it had counted before, as an exact decimal. */
+export type CounterGap = readonly [from: number, until: number | null, count: string];
+
 export interface CounterVoice {
   /** The value at first sight, which may serve as the base; null where we wrote it there ourselves. */
   readonly first: JsonValue;
@@ -18,6 +21,10 @@ export interface CounterVoice {
   readonly sum: string;
   /** Of an operator: the sums of the sources when the value was set. */
   readonly sums?: Readonly<Record<string, string>>;
+  /** When the source first counted and what, where its record began without a count. */
+  readonly since?: readonly [turn: number, count: string];
+  /** The newest few, ascending. Closed ones are kept for an acknowledgement that is still on its way. */
+  readonly gaps?: readonly CounterGap[];
 }
 
 /**

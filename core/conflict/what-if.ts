@@ -8,6 +8,12 @@ export interface WhatIfExample {
   readonly fields: Readonly<Record<string, FieldChange>>;
 }
 
+/** An entity that the history alone does not explain, and the fields in which. */
+export interface UncertainExample {
+  readonly entityId: string;
+  readonly fields: readonly string[];
+}
+
 export interface WhatIfReport {
   readonly entities: number;
   readonly events: number;
@@ -20,6 +26,7 @@ export interface WhatIfReport {
   readonly byField: Readonly<Record<string, number>>;
   readonly openConflicts: { readonly was: number; readonly wouldBe: number };
   readonly examples: readonly WhatIfExample[];
+  readonly uncertainExamples: readonly UncertainExample[];
 }
 
 export interface WhatIfPolicies {
@@ -43,6 +50,7 @@ export class WhatIf {
   readonly #byRule = new Map<string, number>();
   readonly #byField = new Map<string, number>();
   readonly #examples: WhatIfExample[] = [];
+  readonly #uncertainExamples: UncertainExample[] = [];
 
   constructor(policies: WhatIfPolicies, examplesMax: number) {
     this.#policies = policies;
@@ -78,14 +86,18 @@ export class WhatIf {
       byField: Object.fromEntries(this.#byField),
       openConflicts: { was: this.#openWas, wouldBe: this.#openWouldBe },
       examples: this.#examples,
+      uncertainExamples: this.#uncertainExamples,
     };
   }
 
-  #count(entityId: string, { verdict, deleted, fields, openWas, openWouldBe }: ReplayOutcome): void {
+  #count(entityId: string, { verdict, deleted, fields, unexplained, openWas, openWouldBe }: ReplayOutcome): void {
     this.#entities++;
     this.#openWas += openWas;
     this.#openWouldBe += openWouldBe;
-    if (verdict === 'uncertain') this.#uncertain++;
+    if (verdict === 'uncertain') {
+      this.#uncertain++;
+      if (this.#uncertainExamples.length < this.#examplesMax) this.#uncertainExamples.push({ entityId, fields: unexplained });
+    }
     if (verdict !== 'differs') return;
     this.#differ++;
     if (deleted !== undefined) raise(this.#byRule, 'deleted');

@@ -41,8 +41,10 @@ export interface Span {
 /** An event that changed what its source says, as it was stored. */
 export interface HistoricEvent {
   readonly record: CanonicalRecord;
+  /** Whether it brought sources into conflict. */
+  readonly conflicted: boolean;
   /** The golden record that it made; undefined where it made none. */
-  readonly golden: { readonly data: JsonObject | null } | undefined;
+  readonly golden: { readonly version: number; readonly data: JsonObject | null } | undefined;
 }
 
 export interface EntityStore {

@@ -45,7 +45,7 @@ export class Quarrel {
 
   async start(kafka: string, prefix: string, perSecond: number): Promise<void> {
     const client = new kafkajs.Kafka({ brokers: [kafka], clientId: 'quarrel', logLevel: kafkajs.logLevel.NOTHING });
-    const producer = client.producer({ allowAutoTopicCreation: false });
+    const producer = client.producer({ allowAutoTopicCreation: false, idempotent: true, maxInFlightRequests: 1 });
     await producer.connect();
     const send = async (source: Quarreller, products: readonly Product[]) => {
       const messages = products.map((product) => this.#message(source, product));
