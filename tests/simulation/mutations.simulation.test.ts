@@ -6,7 +6,7 @@ import { simulate } from './simulate.ts';
 /** Each was noticed within 2,000 seeds; a later change of the code deals out other histories. */
 const seedsMax = 10_000;
 
-it('a copy of the stages in which nothing was changed does as well as they do', { timeout: 120_000 }, async () => {
+it('a copy of the stages in which nothing was changed does as well as they do', { timeout: 300_000 }, async () => {
   const { stages, remove } = await loadMutant('unchanged', []);
   try {
     for (let seed = 1; seed <= 300; seed++) expect((await simulate({ stages, seed })).violations, `seed ${seed}`).toEqual([]);
@@ -17,7 +17,7 @@ it('a copy of the stages in which nothing was changed does as well as they do', 
 
 it.each(Object.entries(breaches))(
   'the simulation notices when %s',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (promise, { mutations, prepare, seenAs }) => {
     const { stages, remove } = await loadMutant(promise.replaceAll(/\W+/g, '-'), mutations);
     try {
