@@ -22,6 +22,11 @@ export function callerIdOf(response: Response): string {
   return caller.kind === 'key' ? caller.id : 'anonymous';
 }
 
+/** How a caller is written down where somebody will ask who did it. Names may be given twice, ids not. */
+export function signatureOf(caller: Caller): string {
+  return caller.kind === 'key' ? `${caller.name} (${caller.id})` : 'anonymous';
+}
+
 export function mayActAs(caller: Caller, role: ApiRole): boolean {
   return caller.kind === 'key' && apiRoles.indexOf(caller.role) >= apiRoles.indexOf(role);
 }

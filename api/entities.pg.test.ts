@@ -105,7 +105,9 @@ describe('conflicts', () => {
     const event = await database.pool.query('SELECT data, source_type FROM source_events WHERE event_id = $1', [
       answered.body.eventId,
     ]);
-    expect(event.rows).toMatchObject([{ source_type: 'OPERATOR', data: { by: 'ann the operator', conflictId: id } }]);
+    expect(event.rows).toMatchObject([
+      { source_type: 'OPERATOR', data: { by: expect.stringMatching(/^ann the operator \(.+\)$/), conflictId: id } },
+    ]);
     expect((await get(`/api/conflicts/${id}`)).body).toMatchObject({ status: 'resolved', resolution: 'operator' });
   });
 

@@ -166,9 +166,9 @@ test.each([
       await world.change(random.chance(0.5) ? 'ERP' : 'SHOP', id.slice('product:'.length), data);
     }
   }
-  // A change comes in at each minute: neighbours change places.
+  // A change comes in at each minute: nothing stays in its place.
   await database.pool.query(
-    `UPDATE source_events SET received_at = received_at + (hashtext(event_id::text) % 45) * interval '1 second' WHERE entity_id = ANY($1)`,
+    `UPDATE source_events SET received_at = received_at + (hashtext(event_id::text) % 86400) * interval '1 second' WHERE entity_id = ANY($1)`,
     [ids],
   );
   const kinds = new Map([['product', { policy: held, sources }]]);

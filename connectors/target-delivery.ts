@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { checksumOf } from '../core/canonical/canonical.ts';
 import type { EntityId } from '../core/change-event.ts';
+import type { CircuitBreaker } from '../core/circuit-breaker.ts';
 import type { GuardRules } from '../core/config/targets.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -9,7 +10,7 @@ import { type TargetConnector, TargetRejected, type TargetResult, type TargetRow
 import type { NewEcho, TargetLease, TargetStore, TargetView } from '../core/ports/target-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import type { ProducerPool } from '../core/producer-pool.ts';
-import type { TargetBreaker } from './target-breaker.ts';
+import { throughBreaker } from './target-breaker.ts';
 import { objectionOf } from './target-guard.ts';
 import { comparableOrNot, decisionOf, type Intent, intentOf, recountedIntent, type WriteIntent } from './target-intent.ts';
 import { acknowledgementMessage, forgetMessage, foundMessages } from './target-notices.ts';
@@ -20,7 +21,7 @@ import { Settlement } from './target-settlement.ts';
 export interface TargetDeliveryDeps {
   readonly target: string;
   readonly connector: TargetConnector;
-  readonly breaker: TargetBreaker;
+  readonly breaker: CircuitBreaker;
   readonly store: TargetStore;
   readonly producers: ProducerPool;
   readonly guard: GuardRules;
@@ -140,7 +141,7 @@ export class TargetDelivery {
 
   async #write(lease: TargetLease, plan: TargetPlan, writes: readonly WriteIntent[]): Promise<Written[]> {
     if (writes.length === 0) return [];
-    const echoes = writes.map(echoOf);
+    const echoes = writes.map((intent) => echoOf(plan.kind, intent));
     if (!(await this.#deps.store.begin(lease, echoes))) throw leaseLost(lease);
     const { source } = plan;
     if (source?.echoes === false) await this.#deps.producers.send(writes.map(({ key }) => forgetMessage(source.back, key)));
@@ -183,7 +184,7 @@ export class TargetDelivery {
 
   /** A row that is refused says nothing of how the target is. */
   async #call<T>(work: () => Promise<T>): Promise<T> {
-    const outcome = await this.#deps.breaker.call(async () => {
+    const outcome = await throughBreaker(this.#deps.target, this.#deps.breaker, async () => {
       try {
         return { value: await work() };
       } catch (error) {
@@ -259,12 +260,12 @@ export class TargetDelivery {
   }
 }
 
-function echoOf({ view, key, row, expected }: WriteIntent): NewEcho {
+function echoOf(kind: string, { view, key, row, expected }: WriteIntent): NewEcho {
   const { version, eventId, knowledge } = view.golden;
   return {
     id: randomUUID(),
     entityId: view.entityId,
-    kind: view.entityId.slice(0, view.entityId.indexOf(':')),
+    kind,
     key,
     version,
     eventId,

@@ -5,6 +5,7 @@ import { SyncError } from '../core/errors.ts';
 import { fieldOf, type JsonObject } from '../core/json.ts';
 import { TargetRejected, type TargetResult, type TargetRow } from '../core/ports/target-connector.ts';
 import type { Echo, TargetLease, TargetSettlement, TargetView } from '../core/ports/target-store.ts';
+import { throughBreaker } from './target-breaker.ts';
 import type { TargetDeliveryDeps } from './target-delivery.ts';
 import { comparableOrNot } from './target-intent.ts';
 import { canonicalOf, type TargetPlan } from './target-plan.ts';
@@ -44,7 +45,9 @@ async function findingOf(deps: TargetDeliveryDeps, plan: TargetPlan, echo: Echo)
       : ({ kind: 'probe', row: echo.intended } as const);
   let result: TargetResult;
   try {
-    [result] = (await deps.breaker.call(() => deps.connector.write(plan.kind, [{ key: echo.key, decide }]))) as [TargetResult];
+    [result] = (await throughBreaker(deps.target, deps.breaker, () =>
+      deps.connector.write(plan.kind, [{ key: echo.key, decide }]),
+    )) as [TargetResult];
   } catch (error) {
     if (error instanceof TargetRejected) return { kind: 'not-made' };
     throw error;

@@ -4,6 +4,7 @@ import { LogStore } from '../adapters/memory/log-store.ts';
 import { createTargetDesk } from '../adapters/postgres/target-desk.ts';
 import { createTargetStore } from '../adapters/postgres/target-store.ts';
 import { systemClock } from '../adapters/process/clock.ts';
+import { CircuitBreaker } from '../core/circuit-breaker.ts';
 import { decodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
 import { compileEntityPlan } from '../core/entity-plan.ts';
 import type { LogSubscription } from '../core/ports/event-log.ts';
@@ -12,7 +13,6 @@ import { ProducerPool } from '../core/producer-pool.ts';
 import { topicNames } from '../core/topics.ts';
 import { openTestDatabase, type TestDatabase } from '../tests/test-database.ts';
 import { PostgresTarget } from './postgres/postgres-target.ts';
-import { TargetBreaker } from './target-breaker.ts';
 import { compileTargetPlan } from './target-plan.ts';
 import { TargetWorker } from './target-worker.ts';
 
@@ -73,7 +73,7 @@ async function startTarget(store: LogStore, name: string, isSource = false) {
     target: name,
     plans: new Map([[plan.resolvedTopic, plan]]),
     connector,
-    breaker: new TargetBreaker(name, { failuresMax: 5, pauseMs: 10, pauseMsMax: 100 }, systemClock, () => 1),
+    breaker: new CircuitBreaker({ failuresMax: 5, pauseMs: 10, pauseMsMax: 100 }, systemClock, () => 1),
     store: createTargetStore(ours.pool),
     producers: new ProducerPool([await eventLog.producer()]),
     guard: { changedMax: 1, deletedMax: 1, atLeast: 1, windowMs: 3_600_000, approveFirst: false },

@@ -1,6 +1,7 @@
 import type { EntityId } from '../core/change-event.ts';
 import type { BatchVerdict, LogBatch, PartitionRef, PartitionWorker } from '../core/ports/event-log.ts';
 import type { TargetLease } from '../core/ports/target-store.ts';
+import { throughBreaker } from './target-breaker.ts';
 import { TargetDelivery, type TargetDeliveryDeps } from './target-delivery.ts';
 import type { TargetPlan } from './target-plan.ts';
 import { leaseLost } from './target-recovery.ts';
@@ -93,8 +94,8 @@ export class TargetWorker implements PartitionWorker {
 
   /** Once, and again after every failure: a table may have been changed, or a permission granted. */
   #open(): Promise<void> {
-    const { breaker, connector } = this.#deps;
-    this.#opened ??= breaker.call(() => connector.open());
+    const { target, breaker, connector } = this.#deps;
+    this.#opened ??= throughBreaker(target, breaker, () => connector.open());
     return this.#opened;
   }
 

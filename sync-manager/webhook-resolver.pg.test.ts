@@ -87,6 +87,7 @@ function startResolver(world: HistoryWorld, policy: ConflictPolicy, more: Partia
     policies: new Map([['product', policy]]),
     clock: systemClock,
     logger: silent,
+    jitter: () => 1,
     limits: { ...limits, ...more },
   });
   const signal = new AbortController();
@@ -200,7 +201,7 @@ describe('a webhook', () => {
     const { port } = server.address() as AddressInfo;
     await new Promise((closed) => server.close(closed));
     await openConflict(world, 'down');
-    startResolver(world, policy, { circuit: { failuresMax: 2, openMs: 50 } });
+    startResolver(world, policy, { circuit: { failuresMax: 2, pauseMs: 50, pauseMsMax: 50 } });
     await vi.waitFor(async () => expect((await stateOf('down')).conflict.webhookAttempts).toBeGreaterThan(3), {
       timeout: 20_000,
     });
@@ -272,7 +273,10 @@ describe('a webhook', () => {
     const world = new HistoryWorld(database.pool, policy);
     behave = (_question, response) => answer(response, {}, 503);
     for (let n = 0; n < 10; n++) await openConflict(world, `many-${n}`);
-    startResolver(world, policy, { questionsAtOnceMax: 1, circuit: { failuresMax: 3, openMs: 3_600_000 } });
+    startResolver(world, policy, {
+      questionsAtOnceMax: 1,
+      circuit: { failuresMax: 3, pauseMs: 3_600_000, pauseMsMax: 3_600_000 },
+    });
     await answered(world, 10);
     expect(asked).toHaveLength(3);
     for (let n = 0; n < 10; n++) expect((await stateOf(`many-${n}`)).price).toBe(7);

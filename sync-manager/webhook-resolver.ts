@@ -1,4 +1,4 @@
-import { CircuitBreaker, type CircuitLimits } from '../core/circuit-breaker.ts';
+import { CircuitBreaker, type CircuitRules } from '../core/circuit-breaker.ts';
 import type { AnswerSender } from '../core/conflict/answer-sender.ts';
 import { type ConflictPolicy, ruleOf, type Webhook } from '../core/conflict/policy.ts';
 import { chooseByRule, decidedAtOf, openFieldsOf } from '../core/conflict/side-choice.ts';
@@ -17,7 +17,7 @@ export interface WebhookLimits {
   readonly retryMsMax: number;
   /** Added to the longest time a question may take. */
   readonly leaseMarginMs: number;
-  readonly circuit: CircuitLimits;
+  readonly circuit: CircuitRules;
 }
 
 export const webhookLimits: WebhookLimits = {
@@ -27,7 +27,7 @@ export const webhookLimits: WebhookLimits = {
   firstRetryMs: 1_000,
   retryMsMax: 60_000,
   leaseMarginMs: 30_000,
-  circuit: { failuresMax: 5, openMs: 15_000 },
+  circuit: { failuresMax: 5, pauseMs: 15_000, pauseMsMax: 60_000 },
 };
 
 export interface WebhookResolverDeps {
@@ -36,6 +36,7 @@ export interface WebhookResolverDeps {
   readonly policies: ReadonlyMap<string, ConflictPolicy>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly jitter: () => number;
   readonly limits?: WebhookLimits;
 }
 
@@ -118,7 +119,7 @@ export class WebhookResolver {
         return await this.#deps.store.giveBack(conflict.conflictId, 0);
       }
       // Who answers nonsense is there.
-      if (error instanceof WebhookUnreachable) line.circuit.failed();
+      if (error instanceof WebhookUnreachable) line.circuit.failed(error);
       else line.circuit.succeeded();
       return await this.#failed(conflict, webhook, reasonOf(error));
     } finally {
@@ -166,7 +167,10 @@ export class WebhookResolver {
   }
 
   #lineOf(url: string): Line {
-    const line = this.#lines.get(url) ?? { circuit: new CircuitBreaker(this.#deps.clock, this.#limits.circuit), asking: 0 };
+    const line = this.#lines.get(url) ?? {
+      circuit: new CircuitBreaker(this.#limits.circuit, this.#deps.clock, this.#deps.jitter),
+      asking: 0,
+    };
     this.#lines.set(url, line);
     return line;
   }

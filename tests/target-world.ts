@@ -5,11 +5,11 @@ import { LogStore } from '../adapters/memory/log-store.ts';
 import { MemoryTarget, type MemoryTargetHabits } from '../adapters/memory/memory-target.ts';
 import type { Pace } from '../adapters/memory/pace.ts';
 import { MemoryTargetStore, TargetRows } from '../adapters/memory/target-store.ts';
-import { TargetBreaker } from '../connectors/target-breaker.ts';
 import { compileTargetPlan, type TargetPlan } from '../connectors/target-plan.ts';
 import { TargetWorker } from '../connectors/target-worker.ts';
 import { checksumOf } from '../core/canonical/canonical.ts';
 import { type CanonicalRecord, type EntityId, goldenSourceType } from '../core/change-event.ts';
+import { CircuitBreaker } from '../core/circuit-breaker.ts';
 import { decodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
 import { type ConflictRules, conflictRulesSchema } from '../core/config/conflict-policy.ts';
 import type { GoldenRow } from '../core/conflict/conflict.ts';
@@ -112,7 +112,7 @@ export class TargetWorld {
       target: 'crm',
       plans: new Map([[topics.resolved(kind), this.plan]]),
       connector: connector?.(this.target) ?? this.target,
-      breaker: new TargetBreaker('crm', { failuresMax: 3, pauseMs: 1_000, pauseMsMax: 8_000 }, this.clock, () => 1),
+      breaker: new CircuitBreaker({ failuresMax: 3, pauseMs: 1_000, pauseMsMax: 8_000 }, this.clock, () => 1),
       store: new MemoryTargetStore({
         rows: this.rows,
         statesOf: (entityId) => [...(this.#states.get(entityId)?.values() ?? [])],

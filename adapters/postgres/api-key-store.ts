@@ -1,19 +1,13 @@
 import type pg from 'pg';
 import type { ApiKeyRow, ApiKeyStore } from '../../core/ports/api-key-store.ts';
+import { advisoryLocks } from './advisory-locks.ts';
 import { instantColumn, readError } from './keyset-query.ts';
+import { rowsFrom } from './rows.ts';
 
 const columns = `id, name, role, ${instantColumn('created_at', '"createdAt"')}, ${instantColumn('revoked_at', '"revokedAt"')}`;
-/** Any fixed number: two processes that make the first key take turns. */
-const firstKeyLock = 5_927_002;
 
 export function createApiKeyStore(pool: pg.Pool): ApiKeyStore {
-  async function rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>(text, values)).rows;
-    } catch (error) {
-      throw readError(error);
-    }
-  }
+  const rows = rowsFrom(pool, readError);
 
   return {
     async findByHash(keyHash) {
@@ -40,7 +34,7 @@ export function createApiKeyStore(pool: pg.Pool): ApiKeyStore {
       });
       try {
         await client.query('BEGIN');
-        await client.query('SELECT pg_advisory_xact_lock($1)', [firstKeyLock]);
+        await client.query('SELECT pg_advisory_xact_lock($1)', [advisoryLocks.firstKey]);
         const created = await client.query<ApiKeyRow>(
           `INSERT INTO api_keys (name, role, key_hash) SELECT $1, 'admin', $2
            WHERE NOT EXISTS (SELECT FROM api_keys WHERE revoked_at IS NULL) RETURNING ${columns}`,

@@ -4,6 +4,7 @@ import { errorCatalogue } from '../../core/errors.ts';
 import { type JsonValue, stringifyExact } from '../../core/json.ts';
 import type { DeadLetterFilter, DeadLetterRow, DeadLetterStore, ReplayableLetter } from '../../core/ports/dead-letter-store.ts';
 import { Conditions, instantColumn, jsonObjectOf, pageOf, readError, reading } from './keyset-query.ts';
+import { rowsFrom } from './rows.ts';
 
 type RowText = Omit<DeadLetterRow, 'details'> & { readonly details: string | null };
 
@@ -15,13 +16,7 @@ const openStatuses = `('waiting', 'parked', 'replaying')`;
 const replayableColumns = 'd.id, d.raw_topic AS topic, d.raw_partition AS partition, d.key, d.body';
 
 export function createDeadLetterStore(pool: pg.Pool): DeadLetterStore {
-  async function rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>(text, values)).rows;
-    } catch (error) {
-      throw readError(error);
-    }
-  }
+  const rows = rowsFrom(pool, readError);
 
   return {
     async record(letters, policy) {

@@ -4,12 +4,11 @@ import { type ComparedRow, type Difference, type DifferenceKey, differenceOf } f
 import type { DifferencePair } from '../../core/differences/difference-pair.ts';
 import { type JsonObject, parseExact } from '../../core/json.ts';
 import type { Clock } from '../../core/ports/clock.ts';
+import { advisoryLocks } from './advisory-locks.ts';
 import { dropRemoved, type PairToBuild, pairsToBuild } from './difference-pairs.ts';
 import { writeDifferences } from './differences-writer.ts';
 import { unavailable } from './pool.ts';
 
-/** Any fixed number: of several processes one builds. */
-const rebuildLock = 5_927_002;
 const chunkEntities = 500;
 
 export interface RebuildOptions {
@@ -37,14 +36,16 @@ export async function rebuildDifferences(options: RebuildOptions): Promise<Diffe
   });
   let broken: Error | undefined;
   try {
-    const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [rebuildLock]);
+    const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [
+      advisoryLocks.differenceRebuild,
+    ]);
     if (!rows[0]!.held) return [];
     const built: DifferencePair[] = [];
     for (const task of waiting) {
       if (signal.aborted) break;
       if (await rebuildPair(client, task, options)) built.push(task.pair);
     }
-    await client.query('SELECT pg_advisory_unlock($1)', [rebuildLock]);
+    await client.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.differenceRebuild]);
     return built;
   } catch (error) {
     // The connection takes its lock with it.

@@ -17,8 +17,8 @@ type EventText = Pick<CanonicalRecord, 'eventId' | 'sourceType' | 'key' | 'entit
   Pick<CanonicalRecord, 'occurredAt' | 'correlationId'> & {
     readonly receivedAt: string;
     readonly data: string | null;
-    readonly conflicted: boolean;
-    readonly goldenVersion: number | null;
+    readonly storedOrder: number;
+    readonly madeGolden: boolean;
     readonly golden: string | null;
   };
 
@@ -31,7 +31,8 @@ const versionColumns = `golden_version AS version, event_id AS "eventId", source
   (${goldenData})::text AS data`;
 const eventColumns = `event_id AS "eventId", source_type AS "sourceType", source_id AS key, entity_id AS "entityId",
   event_type AS operation, position, checksum, correlation_id AS "correlationId", ${instantColumn('timestamp', '"occurredAt"')},
-  ${instantColumn('received_at', '"receivedAt"')}, data::text, status = 'conflicted' AS conflicted, golden_version AS "goldenVersion", (${goldenData})::text AS golden`;
+  ${instantColumn('received_at', '"receivedAt"')}, data::text, stored_order AS "storedOrder",
+  golden_version IS NOT NULL AS "madeGolden", (${goldenData})::text AS golden`;
 /** Events that were taken: the others changed nothing. */
 const taken = `status IN ('applied', 'conflicted')`;
 
@@ -39,6 +40,7 @@ export function createEntityStore(pool: pg.Pool): EntityStore {
   async function rows<R extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<R[]> {
     return (await reading(pool, 'READ COMMITTED', (client) => client.query<R>(text, [...values]))).rows;
   }
+
   return {
     async rowsOf(entityId) {
       const found = await rows<StateText>(`SELECT ${stateColumns} FROM sync_state WHERE entity_id = $1`, [entityId]);
@@ -86,15 +88,15 @@ export function createEntityStore(pool: pg.Pool): EntityStore {
       const conditions = new Conditions()
         .add('entity_id = ANY(?)', entityIds)
         .add('received_at < ?::timestamptz', until ?? undefined)
-        .after('(entity_id, received_at, event_id) > (?, ?::timestamptz, ?::uuid)', page);
+        .after('(entity_id, stored_order) > (?, ?::bigint)', page);
       return pageOf<EventText, HistoricEvent>(
         pool,
         (limit) => `SELECT ${eventColumns} FROM source_events ${conditions.where} AND ${taken}
-          ORDER BY source_events.entity_id, received_at, event_id LIMIT ${limit}`,
+          ORDER BY source_events.entity_id, stored_order LIMIT ${limit}`,
         conditions,
         page,
         (row) => eventOf(kind, row),
-        (row) => [row.entityId, row.receivedAt, row.eventId],
+        (row) => [row.entityId, String(row.storedOrder)],
       );
     },
   };
@@ -149,7 +151,7 @@ function versionOf(row: VersionText): GoldenVersionView {
   return { ...row, deleted: data === null, data };
 }
 
-function eventOf(kind: string, { receivedAt, conflicted, goldenVersion, golden, ...row }: EventText): HistoricEvent {
+function eventOf(kind: string, { receivedAt, storedOrder: _, madeGolden, golden, ...row }: EventText): HistoricEvent {
   const record: CanonicalRecord = {
     ...row,
     source: row.sourceType,
@@ -158,9 +160,5 @@ function eventOf(kind: string, { receivedAt, conflicted, goldenVersion, golden, 
     data: jsonObjectOf(row.data),
     origin: { topic: '', partition: 0, offset: 0 },
   };
-  return {
-    record,
-    conflicted,
-    golden: goldenVersion === null ? undefined : { version: goldenVersion, data: jsonObjectOf(golden) },
-  };
+  return { record, golden: madeGolden ? { data: jsonObjectOf(golden) } : undefined };
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DrawnRecord, IngestClaim, IngestStore } from '../../core/ports/ingest-store.ts';
 import { unavailable } from './pool.ts';
+import { namedRowsFrom } from './rows.ts';
 
 interface RequestRow {
   scope: string;
@@ -11,13 +12,7 @@ interface RequestRow {
 }
 
 export function createIngestStore(pool: pg.Pool): IngestStore {
-  async function rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>({ name, text, values })).rows;
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
+  const rows = namedRowsFrom(pool, unavailable);
 
   return {
     async reserve({ atLeastUs, drawnUs, aheadUs }) {

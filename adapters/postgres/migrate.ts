@@ -2,10 +2,9 @@ import { hash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { SyncError } from '../../core/errors.ts';
+import { advisoryLocks } from './advisory-locks.ts';
 
 const folder = new URL('./migrations/', import.meta.url);
-/** Any fixed number: two processes that start together take turns. */
-const migrationLock = 5_927_001;
 
 export interface MigrationReport {
   readonly applied: readonly string[];
@@ -16,7 +15,7 @@ export interface MigrationReport {
 export async function migrate(pool: pg.Pool): Promise<MigrationReport> {
   const client = await pool.connect();
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    await client.query('SELECT pg_advisory_lock($1)', [advisoryLocks.migration]);
     await client.query(
       'CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, checksum CHAR(64) NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())',
     );
@@ -37,7 +36,7 @@ export async function migrate(pool: pg.Pool): Promise<MigrationReport> {
     }
     return { applied, present: known.size };
   } finally {
-    await client.query('SELECT pg_advisory_unlock($1)', [migrationLock]).catch(() => undefined);
+    await client.query('SELECT pg_advisory_unlock($1)', [advisoryLocks.migration]).catch(() => undefined);
     client.release();
   }
 }

@@ -4,6 +4,7 @@ import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
 import { unavailable } from './pool.ts';
 import { insertRefused, keyHashOf, newerRefused, refusedValues } from './refused-changes.ts';
+import { namedRowsFrom } from './rows.ts';
 
 interface ProgressRow {
   token: number;
@@ -17,13 +18,7 @@ const countedBy = 'processor';
 
 /** Invariant 2: whatever a processor records of a partition is a compare-and-set on its lease. */
 export function createStageLedger(pool: pg.Pool): StageLedger {
-  async function rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>({ name, text, values })).rows;
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
+  const rows = namedRowsFrom(pool, unavailable);
 
   return {
     async acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease> {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { TargetDesk, TargetLetterFilter } from '../../core/ports/target-desk.ts';
 import type { TargetLetter } from '../../core/ports/target-store.ts';
 import { Conditions, instantColumn, jsonObjectOf, pageOf, readError, reading } from './keyset-query.ts';
+import { rowsFrom } from './rows.ts';
 import { type GuardRow, guardColumns, guardOf } from './target-store.ts';
 
 type LetterRow = Omit<TargetLetter, 'details'> & { readonly details: string };
@@ -10,13 +11,7 @@ const columns = `id, target, entity_id AS "entityId", kind, key, version, code, 
   ${instantColumn('failed_at', '"failedAt"')}`;
 
 export function createTargetDesk(pool: pg.Pool): TargetDesk {
-  async function rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>(text, values)).rows;
-    } catch (error) {
-      throw readError(error);
-    }
-  }
+  const rows = rowsFrom(pool, readError);
 
   return {
     letters(filter, page) {

@@ -3,6 +3,7 @@ import { type EntityId, goldenSourceType } from '../../core/change-event.ts';
 import { type JsonValue, parseExact, stringifyExact } from '../../core/json.ts';
 import type { Echo, GuardState, TargetStore, TargetView } from '../../core/ports/target-store.ts';
 import { unavailable } from './pool.ts';
+import { rowsFrom } from './rows.ts';
 import { settleTarget } from './target-settlement.ts';
 
 interface ViewRow {
@@ -49,13 +50,7 @@ export const guardColumns = `state, reason, known, changed, deleted, (extract(ep
   (extract(epoch FROM approved_until) * 1000)::bigint AS approved_until_ms`;
 
 export function createTargetStore(pool: pg.Pool): TargetStore {
-  async function rows<R extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>(text, values)).rows;
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
+  const rows = rowsFrom(pool, unavailable);
 
   return {
     async acquire(target, { topic, partition }) {

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { WaitingConflict, WebhookStore } from '../../core/ports/webhook-store.ts';
 import { instantColumn, jsonObjectOf } from './keyset-query.ts';
 import { unavailable } from './pool.ts';
+import { rowsFrom } from './rows.ts';
 
 interface WaitingRow {
   readonly conflictId: string;
@@ -20,13 +21,7 @@ const isWaiting = `status = 'open' AND resolution = 'webhook'`;
 const updatedAtText = instantColumn('updated_at', '"updatedAt"');
 
 export function createWebhookStore(pool: pg.Pool): WebhookStore {
-  async function rows<R extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<R[]> {
-    try {
-      return (await pool.query<R>(text, [...values])).rows;
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
+  const rows = rowsFrom(pool, unavailable);
   const setDue = (conflictId: string, due: string, values: readonly unknown[], more = '') =>
     rows(`UPDATE conflict_log SET webhook_due_at = ${due}${more} WHERE conflict_id = $1`, [conflictId, ...values]);
 

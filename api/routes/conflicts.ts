@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { conflictStatuses, conflictTypes } from '../../core/conflict/conflict.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { ReadStore } from '../../core/ports/read-store.ts';
-import type { Caller } from '../caller.ts';
+import { signatureOf } from '../caller.ts';
 import type { ConflictDesk, Ruling } from '../conflict-desk.ts';
 import { answerOf, dataAnswer, instantAnswer, pageAnswer, pageParameters, pageRequestOf, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
@@ -114,7 +114,7 @@ function resolveRoute({ desk, sourceTypeOf }: ConflictDeps): Route {
     answer: z.object({ eventId: z.string().describe('The event of the decision.'), conflictId: z.string() }),
     status: 202,
     async handle({ params, body, caller }) {
-      const eventId = await desk.resolve(params.id, rulingOf(body, sourceTypeOf), nameOf(caller), body.updatedAt);
+      const eventId = await desk.resolve(params.id, rulingOf(body, sourceTypeOf), signatureOf(caller), body.updatedAt);
       return { eventId, conflictId: params.id };
     },
   });
@@ -134,8 +134,4 @@ function rulingOf({ fields, choose }: z.output<typeof rulingBody>, sourceTypeOf:
 
 function isEmpty(record: unknown): boolean {
   return typeof record === 'object' && record !== null && Object.keys(record).length === 0;
-}
-
-function nameOf(caller: Caller): string {
-  return caller.kind === 'key' ? caller.name : 'anonymous';
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SyncError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { type DeadLetterFilter, type DeadLetterStore, deadLetterStatuses } from '../../core/ports/dead-letter-store.ts';
-import type { Caller } from '../caller.ts';
+import { signatureOf } from '../caller.ts';
 import { answerOf, dataAnswer, instantAnswer, pageAnswer, pageParameters, pageRequestOf, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
 import { bodyAnswer, bodyViewOf } from './letter-body.ts';
@@ -118,7 +118,7 @@ function discardRoute({ store, clock }: DeadLetterDeps): Route {
     body: z.strictObject({ reason: textParameter(500, 'Why it is given up.') }),
     answer: letterAnswer,
     async handle({ params, body, caller }) {
-      const discarded = await store.discard(params.id, nameOf(caller), body.reason, clock.nowMs());
+      const discarded = await store.discard(params.id, signatureOf(caller), body.reason, clock.nowMs());
       const { body: _body, ...letter } = await found(store, params.id);
       if (!discarded) throw new SyncError('request.conflict', `the dead letter is ${letter.status} already`);
       return letter;
@@ -156,8 +156,4 @@ async function found(store: DeadLetterStore, id: string) {
   const letter = await store.find(id);
   if (letter === null) throw new SyncError('request.not-found', `there is no dead letter ${id}`);
   return letter;
-}
-
-function nameOf(caller: Caller): string {
-  return caller.kind === 'key' ? `${caller.name} (${caller.id})` : 'anonymous';
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SyncError } from '../../core/errors.ts';
 import type { TargetDesk, TargetLetterFilter } from '../../core/ports/target-desk.ts';
 import { type TargetLetter, targetLetterStatuses } from '../../core/ports/target-store.ts';
-import type { Caller } from '../caller.ts';
+import { signatureOf } from '../caller.ts';
 import { answerOf, dataAnswer, instantAnswer, pageAnswer, pageParameters, pageRequestOf, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
 
@@ -108,7 +108,7 @@ function discardRoute(desk: TargetDesk): Route {
     body: z.strictObject({ reason: textParameter(500, 'Why it is given up.') }),
     answer: letterAnswer,
     async handle({ params, body, caller }) {
-      const discarded = await desk.discard(params.id, nameOf(caller), body.reason);
+      const discarded = await desk.discard(params.id, signatureOf(caller), body.reason);
       const letter = await found(desk, params.id);
       if (!discarded) throw new SyncError('request.conflict', `the letter is ${letter.status} already`);
       return letter;
@@ -146,8 +146,4 @@ async function found(desk: TargetDesk, id: string): Promise<TargetLetter> {
   const [letter] = (await desk.letters({ ids: [id] }, { after: null, limit: 1 })).rows;
   if (letter === undefined) throw new SyncError('request.not-found', `there is no letter ${id}`);
   return letter;
-}
-
-function nameOf(caller: Caller): string {
-  return caller.kind === 'key' ? `${caller.name} (${caller.id})` : 'anonymous';
 }

@@ -4,7 +4,7 @@ import { SyncError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TargetDesk } from '../../core/ports/target-desk.ts';
 import type { GuardState } from '../../core/ports/target-store.ts';
-import type { Caller } from '../caller.ts';
+import { signatureOf } from '../caller.ts';
 import { instantAnswer, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
 
@@ -75,7 +75,7 @@ function approveRoute({ targets, desk, clock }: TargetDeps): Route {
       if (target === undefined) throw new SyncError('request.not-found', `there is no target ${name}`);
       // What is approved must not count when the approval ends: the window has ended by then as well.
       const untilMs = clock.nowMs() + Math.max(target.guard.windowMs, approvedMsMin);
-      const approved = await desk.approve(name, nameOf(caller), untilMs);
+      const approved = await desk.approve(name, signatureOf(caller), untilMs);
       if (!approved)
         throw new SyncError('request.conflict', `nothing was to be written to ${name} so far: there is nothing to approve`);
       return viewOf(desk, name, target, (await guardsOf(desk)).get(name));
@@ -111,8 +111,4 @@ async function viewOf(desk: TargetDesk, name: string, target: SynclineConfig['ta
 
 function instantOf(ms: number | null | undefined): string | null {
   return ms === null || ms === undefined ? null : new Date(ms).toISOString();
-}
-
-function nameOf(caller: Caller): string {
-  return caller.kind === 'key' ? caller.name : 'anonymous';
 }

@@ -1,7 +1,8 @@
 import { createTargetStore } from '../../adapters/postgres/target-store.ts';
+import { jitter } from '../../adapters/process/jitter.ts';
 import { PostgresTarget } from '../../connectors/postgres/postgres-target.ts';
-import { TargetBreaker } from '../../connectors/target-breaker.ts';
 import { TargetWorker } from '../../connectors/target-worker.ts';
+import { CircuitBreaker } from '../../core/circuit-breaker.ts';
 import { reasonOf } from '../../core/errors.ts';
 import type { LogSubscription } from '../../core/ports/event-log.ts';
 import { ProducerPool } from '../../core/producer-pool.ts';
@@ -13,7 +14,7 @@ const replayIntervalMs = 1_000;
 
 interface RunningTarget {
   readonly name: string;
-  readonly breaker: TargetBreaker;
+  readonly breaker: CircuitBreaker;
   readonly subscription: LogSubscription;
   stop(): Promise<void>;
 }
@@ -45,7 +46,7 @@ async function startTarget(context: RoleContext, name: string): Promise<RunningT
     tables: tableDeclarations(target),
     applicationName: `syncline-target-${name}`,
   });
-  const breaker = new TargetBreaker(name, target.breaker, clock, () => 0.5 + Math.random() / 2);
+  const breaker = new CircuitBreaker(target.breaker, clock, jitter);
   const worker = new TargetWorker({
     target: name,
     plans,

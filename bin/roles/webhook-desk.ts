@@ -1,4 +1,5 @@
 import { createWebhookStore } from '../../adapters/postgres/webhook-store.ts';
+import { jitter } from '../../adapters/process/jitter.ts';
 import { asksWebhooks, WebhookResolver } from '../../sync-manager/webhook-resolver.ts';
 import { openAnswerSender } from './answer-desk.ts';
 import { conflictPolicies } from './conflict-policies.ts';
@@ -17,6 +18,7 @@ export async function startWebhookDesk(context: RoleContext): Promise<Pick<Runni
     policies,
     clock,
     logger,
+    jitter,
   });
   const stopping = new AbortController();
   const running = resolver.run(stopping.signal);

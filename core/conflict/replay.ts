@@ -5,7 +5,6 @@ import type { HistoricEvent } from '../ports/entity-store.ts';
 import { existenceField } from './conflict.ts';
 import { type ConflictView, type Resolution, resolve } from './engine.ts';
 import type { ConflictPolicy } from './policy.ts';
-import { StoredOrder } from './stored-order.ts';
 import { sameValue } from './values.ts';
 import { valueAt } from './voice.ts';
 
@@ -66,12 +65,11 @@ class Telling {
   }
 }
 
-/** What one entity would be, had another policy held from some time on. Its events come in the order in which they came in. */
+/** What one entity would be, had another policy held from some time on. Its events come in the order in which they were stored. */
 export class EntityReplay {
   readonly #current: ConflictPolicy;
   readonly #proposed: ConflictPolicy;
   readonly #sinceMs: number;
-  readonly #order = new StoredOrder();
   #asWas = new Telling();
   #asWouldBe: Telling | undefined;
   #recorded: JsonObject | null = null;
@@ -82,14 +80,15 @@ export class EntityReplay {
     this.#sinceMs = sinceMs;
   }
 
-  take(event: HistoricEvent): void {
-    this.#order.add(event);
-    if (this.#order.isFull) this.#takeNext();
+  take({ record, golden }: HistoricEvent): void {
+    if (golden !== undefined) this.#recorded = golden.data;
+    if (record.receivedAtMs >= this.#sinceMs) this.#asWouldBe ??= this.#asWas.copy();
+    this.#asWas.take(record, resolve(this.#current, this.#asWas.view, record));
+    this.#asWouldBe?.take(record, resolve(this.#proposed, this.#asWouldBe.view, record));
   }
 
   /** The entity has no more events. */
   outcome(): ReplayOutcome {
-    while (this.#takeNext());
     const wouldBe = this.#asWouldBe ?? this.#asWas;
     const rest = { fields: {}, unexplained: [], openWas: this.#asWas.open, openWouldBe: wouldBe.open };
     const unexplained = differingFields(this.#recorded, this.#asWas.data);
@@ -101,33 +100,6 @@ export class EntityReplay {
     }
     return { ...rest, verdict: 'differs', fields: changesOf(was, is, wouldBe.reasons) };
   }
-
-  #takeNext(): boolean {
-    const { view } = this.#asWas;
-    let tried: { readonly event: HistoricEvent; readonly resolution: Resolution } | undefined;
-    const event = this.#order.next((candidate) => {
-      tried = { event: candidate, resolution: resolve(this.#current, view, candidate.record) };
-      return leadsTo(candidate, view, tried.resolution);
-    });
-    if (event === undefined) return false;
-    const { record, golden } = event;
-    if (golden !== undefined) this.#recorded = golden.data;
-    if (record.receivedAtMs >= this.#sinceMs) this.#asWouldBe ??= this.#asWas.copy();
-    this.#asWas.take(record, tried?.event === event ? tried.resolution : resolve(this.#current, view, record));
-    this.#asWouldBe?.take(record, resolve(this.#proposed, this.#asWouldBe.view, record));
-    return true;
-  }
-}
-
-/** Whether the event does now what is recorded of it. */
-function leadsTo({ golden, conflicted }: HistoricEvent, view: ConflictView, resolution: Resolution): boolean {
-  if (resolution.row === undefined) return false;
-  const open = view.golden?.voice?.open ?? {};
-  if (resolution.conflicts.some(({ conflictId }) => !Object.hasOwn(open, conflictId)) !== conflicted) return false;
-  if (golden === undefined) return view.golden !== undefined && !resolution.golden.moved;
-  return (
-    (view.golden === undefined || resolution.golden.moved) && differingFields(golden.data, resolution.golden.data).length === 0
-  );
 }
 
 function viewAfter(view: ConflictView, { row, golden }: Resolution, record: CanonicalRecord): ConflictView {

@@ -41,10 +41,8 @@ export interface Span {
 /** An event that changed what its source says, as it was stored. */
 export interface HistoricEvent {
   readonly record: CanonicalRecord;
-  /** Whether it brought sources into conflict. */
-  readonly conflicted: boolean;
   /** The golden record that it made; undefined where it made none. */
-  readonly golden: { readonly version: number; readonly data: JsonObject | null } | undefined;
+  readonly golden: { readonly data: JsonObject | null } | undefined;
 }
 
 export interface EntityStore {
@@ -66,6 +64,6 @@ export interface EntityStore {
     after: string | null,
     limit: number,
   ): Promise<readonly string[]>;
-  /** What these entities were told until the end of the span, entity by entity, in the order in which it came in. */
+  /** What these entities were told until the end of the span, entity by entity, in the order in which it was stored. */
   eventsOf(kind: string, entityIds: readonly string[], until: string | null, page: PageRequest): Promise<Page<HistoricEvent>>;
 }
