@@ -1,19 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fakeApi } from '../../tests/fake-api.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../runtime-file.ts';
 import { addDlqCommand } from './dlq.ts';
 import { addStatusCommand } from './status.ts';
-
-interface Asked {
-  readonly line: string;
-  readonly authorization: string | undefined;
-  readonly body: string;
-}
 
 const letter = {
   id: '01a1fca6-862b-8f36-bca4-7e1bcec98a41',
@@ -61,46 +54,22 @@ const answers: Record<string, unknown> = {
 };
 
 let folder: string;
-let url: string;
-let output: string;
-const asked: Asked[] = [];
-const server = createServer(async (request, response) => {
-  const body = Buffer.concat(await Array.fromAsync(request)).toString();
-  const line = `${request.method} ${request.url}`;
-  asked.push({ line, authorization: request.headers.authorization, body });
-  const answer = answers[line];
-  if (answer === undefined) response.writeHead(404).end('{"detail":"there is nothing here","fix":"see /docs"}');
-  else response.end(JSON.stringify(answer));
-});
+const api = fakeApi(answers);
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'client-'));
-  mkdirSync(folder, { recursive: true });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   writeFileSync(join(folder, 'admin.key'), 'the-key\n');
   writeRuntimeFile(folder, {
     pid: process.pid,
     startedAt: '',
-    api: url,
+    api: api.url,
     kafka: 'k:1',
     postgres: 'postgres://u:secret@h/db',
     redis: 'redis://r',
     keyFile: join(folder, 'admin.key'),
   });
-  output = '';
-  asked.length = 0;
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    output += String(text);
-    return true;
-  });
 });
-afterEach(() => {
-  vi.restoreAllMocks();
-  server.closeAllConnections();
-  server.close();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => rmSync(folder, { recursive: true }));
 
 async function run(...words: string[]): Promise<void> {
   const program = new Command('syncline').exitOverride().configureOutput({ writeErr: () => undefined });
@@ -111,72 +80,71 @@ async function run(...words: string[]): Promise<void> {
 
 test('the status is found through the data directory and its key', async () => {
   await run('status');
-  expect(asked).toMatchObject([{ line: 'GET /api/status', authorization: 'Bearer the-key' }]);
-  expect(output).toContain('not ready');
-  expect(output).toContain('redis: does not answer');
-  expect(output).toContain('accounting: 9 received = 5 applied + 1 unchanged + 3 in flight (balanced)');
+  expect(api.asked).toMatchObject([{ line: 'GET /api/status', authorization: 'Bearer the-key' }]);
+  expect(api.output).toContain('not ready');
+  expect(api.output).toContain('redis: does not answer');
+  expect(api.output).toContain('accounting: 9 received = 5 applied + 1 unchanged + 3 in flight (balanced)');
 });
 
 test('a target that is held back is shown with what holds it and how much it refused', async () => {
   await run('status');
-  expect(output).toMatch(/^crm +paused +3 +124 of 607 would be deleted$/m);
+  expect(api.output).toMatch(/^crm +paused +3 +124 of 607 would be deleted$/m);
 });
 
 test('a process that went without a word is not shown as running', async () => {
   await run('status');
-  expect(output).toMatch(/^processor +running +host:1$/m);
-  expect(output).toMatch(/^processor +no sign for 41 s, was running +host:2$/m);
+  expect(api.output).toMatch(/^processor +running +host:1$/m);
+  expect(api.output).toMatch(/^processor +no sign for 41 s, was running +host:2$/m);
 });
 
 test('as JSON it is one object with addresses a script can connect with', async () => {
   await run('status', '--json');
-  expect(JSON.parse(output)).toMatchObject({
+  expect(JSON.parse(api.output)).toMatchObject({
     pid: process.pid,
     keyFile: join(folder, 'admin.key'),
-    addresses: { api: url, kafka: 'k:1', postgres: 'postgres://u:secret@h/db', redis: 'redis://r' },
+    addresses: { api: api.url, kafka: 'k:1', postgres: 'postgres://u:secret@h/db', redis: 'redis://r' },
     accounting: { received: 9 },
   });
 });
 
 test('dead letters are listed, and none of them drives the terminal', async () => {
   await run('dlq', 'list');
-  expect(output).toContain(letter.id);
-  expect(output).toContain('more: --cursor more');
-  expect(output).not.toContain('\u001b');
+  expect(api.output).toContain(letter.id);
+  expect(api.output).toContain('more: --cursor more');
+  expect(api.output).not.toContain('\u001b');
 });
 
 test('filters go to the API as they are', async () => {
   await run('dlq', 'list', '--status', 'parked', '--limit', '5', '--json');
-  expect(JSON.parse(output)).toEqual({ items: [], next: null });
+  expect(JSON.parse(api.output)).toEqual({ items: [], next: null });
 });
 
 test('one dead letter is shown with its bytes', async () => {
   await run('dlq', 'show', letter.id);
-  expect(output).toContain('body (text):\nhalf { ');
+  expect(api.output).toContain('body (text):\nhalf { ');
 });
 
 test('one is replayed, or all that a filter finds, and never both', async () => {
   await run('dlq', 'replay', letter.id);
   await run('dlq', 'replay', '--all', '--source', 'shop', '--limit', '7');
-  expect(asked.map(({ body }) => body)).toEqual(['', '{"source":"shop","limit":7}']);
-  expect(output).toBe(`${letter.id} is replaying\n2 replayed, 1 remain\n`);
+  expect(api.asked.map(({ body }) => body)).toEqual(['', '{"source":"shop","limit":7}']);
+  expect(api.output).toBe(`${letter.id} is replaying\n2 replayed, 1 remain\n`);
   await expect(run('dlq', 'replay')).rejects.toThrow('--all');
   await expect(run('dlq', 'replay', letter.id, '--all')).rejects.toThrow('--all');
 });
 
 test('a letter is discarded with the reason', async () => {
   await run('dlq', 'discard', letter.id, '--reason', 'a test');
-  expect(asked.at(-1)?.body).toBe('{"reason":"a test"}');
+  expect(api.asked.at(-1)?.body).toBe('{"reason":"a test"}');
 });
 
 test('what the API refuses is said in its words, with the way out', async () => {
   await expect(run('dlq', 'show', '../../nowhere')).rejects.toThrow('there is nothing here\nfix: see /docs');
-  expect(asked.at(-1)?.line).toBe('GET /api/dead-letters/..%2F..%2Fnowhere');
+  expect(api.asked.at(-1)?.line).toBe('GET /api/dead-letters/..%2F..%2Fnowhere');
 });
 
 test('where nothing runs, the command that starts it is named', async () => {
-  server.close();
-  server.closeAllConnections();
+  api.close();
   await expect(run('status')).rejects.toMatchObject({ code: 'client.not-running', fix: expect.stringContaining('npm start') });
   removeRuntimeFile(folder);
   await expect(run('status')).rejects.toMatchObject({ code: 'client.not-running' });

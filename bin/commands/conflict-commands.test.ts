@@ -1,8 +1,7 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Command } from 'commander';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { numberFromText } from '../../core/json.ts';
+import { type Asked, fakeApi } from '../../tests/fake-api.ts';
 import { addConflictsCommand } from './conflicts.ts';
 import { addExplainCommand } from './explain.ts';
 
@@ -56,52 +55,31 @@ const answers: Record<string, unknown> = {
   'GET /api/entities/product%3Aa%2Fb/explain?field=a+%26+b': { ...why, fields: [] },
 };
 
-let url: string;
-let output: string;
-const bodies: string[] = [];
-const server = createServer(async (request, response) => {
-  const body = Buffer.concat(await Array.fromAsync(request)).toString();
-  if (body !== '') bodies.push(body);
-  const answer = answers[`${request.method} ${request.url}`];
-  if (answer === undefined) response.writeHead(404).end('{"detail":"there is nothing here","fix":"see /docs"}');
-  else response.end(JSON.stringify(answer));
-});
+const api = fakeApi(answers);
 
-beforeEach(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  output = '';
-  bodies.length = 0;
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    output += String(text);
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  server.closeAllConnections();
-  server.close();
-});
+function bodiesOf(asked: readonly Asked[]): string[] {
+  return asked.flatMap(({ body }) => (body === '' ? [] : [body]));
+}
 
 async function run(...words: string[]): Promise<void> {
   const program = new Command('syncline').exitOverride();
   addConflictsCommand(program);
   addExplainCommand(program);
   for (const command of [...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) command.exitOverride();
-  await program.parseAsync([...words, '--url', url, '--key', 'k'], { from: 'user' });
+  await program.parseAsync([...words, '--url', api.url, '--key', 'k'], { from: 'user' });
 }
 
 test('conflicts are listed by a filter, with the way to the next page', async () => {
   await run('conflicts', 'list', '--status', 'open', '--entity', 'product:a/b', '--limit', '5');
-  expect(output).toContain(`${id}  open`);
-  expect(output).toContain('more: --cursor more');
+  expect(api.output).toContain(`${id}  open`);
+  expect(api.output).toContain('more: --cursor more');
 });
 
 test('a conflict is shown with both sides, the base and whose value stands, and drives no terminal', async () => {
   await run('conflicts', 'show', id);
-  expect(output).toMatch(/price +open +before +12345678901234567\.89/);
-  expect(output).toMatch(/ERP \(stands\) +1970-01-01T00:00:00\.000Z +6/);
-  expect(output).not.toContain('\u001b');
+  expect(api.output).toMatch(/price +open +before +12345678901234567\.89/);
+  expect(api.output).toMatch(/ERP \(stands\) +1970-01-01T00:00:00\.000Z +6/);
+  expect(api.output).not.toContain('\u001b');
 });
 
 test('a conflict is decided by a side, by sides field by field, by new values, or left as it is', async () => {
@@ -119,28 +97,28 @@ test('a conflict is decided by a side, by sides field by field, by new values, o
     'x=null',
   );
   await run('conflicts', 'skip', id);
-  expect(bodies).toEqual([
+  expect(bodiesOf(api.asked)).toEqual([
     '{"choose":"SHOP"}',
     '{"choose":{"price":"SHOP","title":"ERP"}}',
     '{"fields":{"price":12345678901234567.89,"title":"Blue = cup","x":null}}',
     '{"skip":true}',
   ]);
-  expect(output).toContain('decided: event e3 is on its way');
+  expect(api.output).toContain('decided: event e3 is on its way');
 });
 
 test('a decision that says nothing or too much is not sent', async () => {
   await expect(run('conflicts', 'resolve', id)).rejects.toThrow('say one of');
   await expect(run('conflicts', 'resolve', id, '--choose', 'SHOP', '--value', 'a=1')).rejects.toThrow('say one of');
   await expect(run('conflicts', 'resolve', id, '--value', 'price')).rejects.toThrow('field=value');
-  expect(bodies).toEqual([]);
+  expect(bodiesOf(api.asked)).toEqual([]);
 });
 
 test('an entity is explained whatever its id holds, with what was overridden', async () => {
   await run('explain', 'product:a/b');
-  expect(output).toContain('product:a/b, version 3');
-  expect(output).toMatch(/price +6 +ERP +priority +2026-01-01T00:00:00 +e1/);
-  expect(output).toMatch(/\(absent\) +SHOP +overridden +e2/);
-  output = '';
+  expect(api.output).toContain('product:a/b, version 3');
+  expect(api.output).toMatch(/price +6 +ERP +priority +2026-01-01T00:00:00 +e1/);
+  expect(api.output).toMatch(/\(absent\) +SHOP +overridden +e2/);
+  api.clear();
   await run('explain', 'product:a/b', '--field', 'a & b', '--json');
-  expect(JSON.parse(output)).toMatchObject({ fields: [] });
+  expect(JSON.parse(api.output)).toMatchObject({ fields: [] });
 });

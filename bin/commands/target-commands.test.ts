@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Command } from 'commander';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { fakeApi } from '../../tests/fake-api.ts';
 import { addTargetsCommand } from './targets.ts';
 
 const letter = {
@@ -31,75 +30,49 @@ const answers: Record<string, unknown> = {
   'POST /api/targets/letters/replay': { replayed: 2, remaining: 1 },
 };
 
-let url: string;
-let output: string;
-const asked: { line: string; body: string }[] = [];
-const server = createServer(async (request, response) => {
-  const body = Buffer.concat(await Array.fromAsync(request)).toString();
-  const line = `${request.method} ${request.url}`;
-  asked.push({ line, body });
-  const answer = answers[line];
-  if (answer === undefined) response.writeHead(404).end('{"detail":"there is nothing here","fix":"see /docs"}');
-  else response.end(JSON.stringify(answer));
-});
-
-beforeEach(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  output = '';
-  asked.length = 0;
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    output += String(text);
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  server.closeAllConnections();
-  server.close();
-});
+const api = fakeApi(answers);
 
 async function run(...words: string[]): Promise<void> {
   const program = new Command('syncline').exitOverride().configureOutput({ writeErr: () => undefined });
   addTargetsCommand(program);
-  await program.parseAsync(['targets', ...words, '--url', url, '--key', 'k'], { from: 'user' });
+  await program.parseAsync(['targets', ...words, '--url', api.url, '--key', 'k'], { from: 'user' });
 }
 
 test('targets are listed with what holds them back and how many letters they have', async () => {
   await run('list');
-  expect(output).toMatch(/^crm +paused +order, product +100 +3 +1 +40 of 100 records would be deleted$/m);
+  expect(api.output).toMatch(/^crm +paused +order, product +100 +3 +1 +40 of 100 records would be deleted$/m);
 });
 
 test('a target is approved by its name, and until when nothing is held back is said', async () => {
   await run('approve', 'crm');
-  expect(asked).toEqual([{ line: 'POST /api/targets/crm/approve', body: '' }]);
-  expect(output).toBe('crm is running; nothing is held back until 2026-03-01T13:00:00.000Z\n');
+  expect(api.asked).toMatchObject([{ line: 'POST /api/targets/crm/approve', body: '' }]);
+  expect(api.output).toBe('crm is running; nothing is held back until 2026-03-01T13:00:00.000Z\n');
   await expect(run('approve', '../crm')).rejects.toThrow('there is nothing here\nfix: see /docs');
-  expect(asked.at(-1)?.line).toBe('POST /api/targets/..%2Fcrm/approve');
+  expect(api.asked.at(-1)?.line).toBe('POST /api/targets/..%2Fcrm/approve');
 });
 
 test('letters are listed, and none of them drives the terminal', async () => {
   await run('letters');
-  expect(output).toContain(`${letter.id}  parked  2026-01-01T00:00:00  crm     product:a/b`);
-  expect(output).toContain('more: --cursor more');
-  expect(output).not.toContain('\u001b');
+  expect(api.output).toContain(`${letter.id}  parked  2026-01-01T00:00:00  crm     product:a/b`);
+  expect(api.output).toContain('more: --cursor more');
+  expect(api.output).not.toContain('\u001b');
 });
 
 test('filters go to the API as they are', async () => {
   await run('letters', '--status', 'parked', '--target', 'crm', '--entity', 'product:a/b', '--limit', '5', '--json');
-  expect(JSON.parse(output)).toEqual({ items: [], next: null });
+  expect(JSON.parse(api.output)).toEqual({ items: [], next: null });
 });
 
 test('one is replayed, or all that a filter finds, and never both', async () => {
   await run('replay', letter.id);
   await run('replay', '--all', '--target', 'crm', '--entity', 'product:a/b', '--limit', '7');
-  expect(asked.map(({ body }) => body)).toEqual(['', '{"target":"crm","entityId":"product:a/b","limit":7}']);
-  expect(output).toBe(`${letter.id} is replaying\n2 replayed, 1 remain\n`);
+  expect(api.asked.map(({ body }) => body)).toEqual(['', '{"target":"crm","entityId":"product:a/b","limit":7}']);
+  expect(api.output).toBe(`${letter.id} is replaying\n2 replayed, 1 remain\n`);
   await expect(run('replay')).rejects.toThrow('--all');
   await expect(run('replay', letter.id, '--all')).rejects.toThrow('--all');
 });
 
 test('a letter is discarded with the reason', async () => {
   await run('discard', letter.id, '--reason', 'a test');
-  expect(asked.at(-1)?.body).toBe('{"reason":"a test"}');
+  expect(api.asked.at(-1)?.body).toBe('{"reason":"a test"}');
 });
