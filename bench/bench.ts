@@ -12,9 +12,20 @@ import { summariseProfiles } from './profile-summary.ts';
 import { jsonLine, tableHead, tableRow } from './report.ts';
 import type { Profiles } from './rig.ts';
 import { isMissed, type Scenario } from './scenario.ts';
+import { threeSystems } from './three-systems.ts';
 import { allChange, memory, millionEntities, unchanged } from './throughput.ts';
 
-const scenarios: readonly Scenario[] = [allChange, unchanged, latency, memoryIdle, ingest, memory, millionEntities, engine];
+const scenarios: readonly Scenario[] = [
+  allChange,
+  unchanged,
+  latency,
+  memoryIdle,
+  ingest,
+  memory,
+  millionEntities,
+  threeSystems,
+  engine,
+];
 
 const usage = `npm run bench -- [NAME…] [options]
 

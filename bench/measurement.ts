@@ -47,14 +47,25 @@ export async function progressOf(rig: Rig): Promise<Progress> {
  * From the moment the first stage is seen to move until every one of `events` more records has its outcome in
  * PostgreSQL. With `warmUp` the clock starts when that many of them have theirs. Fails when nothing moves for a minute.
  */
-export async function measureUntilSettled(rig: Rig, before: Progress, events: number, warmUp = 0): Promise<Measurement> {
+export function measureUntilSettled(rig: Rig, before: Progress, events: number, warmUp = 0): Promise<Measurement> {
+  return measureUntil(rig, before, events, async ({ settled }) => settled >= before.settled + events, warmUp);
+}
+
+/** The same, where something else tells that the events have reached their end. */
+export async function measureUntil(
+  rig: Rig,
+  before: Progress,
+  events: number,
+  isFinished: (progress: Progress) => Promise<boolean>,
+  warmUp = 0,
+): Promise<Measurement> {
   const cpuOf = cpuMeter(rig);
   let first: { progress: Progress; cpu: Record<string, number>; machine: number; ours: number } | undefined;
   let last = await progressOf(rig);
   let movedMs = last.atMs;
   let sampledMs = 0;
   const samples: MemorySample[] = [];
-  while (last.settled < before.settled + events) {
+  while (!(await isFinished(last))) {
     await sleep(pollMs, undefined, { signal: rig.signal });
     const now = await progressOf(rig);
     if (now.read > last.read || now.settled > last.settled) movedMs = now.atMs;

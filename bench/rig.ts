@@ -22,6 +22,8 @@ export interface RigOptions {
   /** Where the roles leave CPU profiles when they end; null for none. */
   readonly profiles: Profiles | null;
   readonly configText?: string;
+  /** What the configuration names by `${…}`, once the services stand. */
+  readonly variablesOf?: (addresses: RunningStack['addresses']) => Readonly<Record<string, string>>;
   readonly apiPort?: number;
   readonly postgresParameters?: Readonly<Record<string, string>>;
   /** `start`: a `syncline start` of its own runs the roles and the API beside them, as in an installation at work. */
@@ -90,7 +92,7 @@ export class Rig {
         disposable: true,
         signal: options.signal,
       });
-      const config = loadConfig(configFile, {});
+      const config = loadConfig(configFile, options.variablesOf?.(stack.addresses) ?? {});
       await prepareInstallation(config, resolveAddresses(config, stack.addresses), () => undefined);
       return new Rig(options, stack, folder, environmentOf(options, folder, configFile, stack));
     } catch (error) {
@@ -193,6 +195,7 @@ function environmentOf(options: RigOptions, folder: string, configFile: string, 
     SYNCLINE_DATA_DIR: join(folder, 'data'),
     SYNCLINE_API_PORT: String(apiPort),
     [embeddedAddressesVariable]: JSON.stringify(stack.addresses),
+    ...options.variablesOf?.(stack.addresses),
     ...(profiles === null
       ? {}
       : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles.folder} --cpu-prof-name=role.\${pid}.cpuprofile` }),

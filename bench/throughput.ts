@@ -157,7 +157,7 @@ function throughputResult(scenario: string, measured: Measurement, wanted: numbe
   };
 }
 
-function costNotes(measured: Measurement): Record<string, number | string> {
+export function costNotes(measured: Measurement): Record<string, number | string> {
   const cpu = Object.entries(measured.cpuPer100k).map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`);
   const total = Object.values(measured.cpuPer100k).reduce((sum, seconds) => sum + seconds, 0);
   return {

@@ -84,20 +84,21 @@ export interface Conflict {
 /** The same conflict always gets the same id: a UUIDv8 of the entity, the fields and the events at odds. */
 export function conflictIdOf(entityId: EntityId, type: ConflictType, fields: Readonly<Record<string, ConflictField>>): string {
   const names = Object.keys(fields).sort();
-  const events = new Set(names.flatMap((name) => fields[name]!.sides.map(({ source, eventId }) => `${source} ${eventId}`)));
-  const digest = hash('sha256', JSON.stringify([entityId, type, names, [...events].sort()]), 'hex');
+  const events: string[] = [];
+  for (const name of names) {
+    for (const { source, eventId } of fields[name]!.sides) {
+      const event = `${source} ${eventId}`;
+      if (!events.includes(event)) events.push(event);
+    }
+  }
+  const digest = hash('sha256', JSON.stringify([entityId, type, names, events.sort()]), 'hex');
   const variant = ((Number.parseInt(digest[15]!, 16) & 0x3) | 0x8).toString(16);
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(12, 15)}-${variant}${digest.slice(16, 19)}-${digest.slice(19, 31)}`;
 }
 
 export function conflictOf(entityId: EntityId, kind: string, conflictId: string, conflict: OpenConflict): Conflict {
   const fields = Object.values(conflict.fields);
-  const status = fields.some((field) => field.status === 'open')
-    ? 'open'
-    : fields.every((field) => field.status === 'skipped')
-      ? 'skipped'
-      : 'resolved';
-  const ways = new Set(fields.map((field) => (status === 'open' ? conflict.waitsFor : wayOf(field))));
+  const status = statusOf(fields);
   return {
     conflictId,
     entityId,
@@ -105,10 +106,20 @@ export function conflictOf(entityId: EntityId, kind: string, conflictId: string,
     sourceType: conflict.source,
     conflictType: conflict.type,
     status,
-    resolution: ways.size === 1 ? [...ways][0]! : 'several',
+    resolution: status === 'open' ? conflict.waitsFor : resolutionOf(fields),
     fields: Object.keys(conflict.fields).sort(),
     details: { fields: conflict.fields },
   };
+}
+
+function statusOf(fields: readonly ConflictField[]): ConflictStatus {
+  if (fields.some((field) => field.status === 'open')) return 'open';
+  return fields.every((field) => field.status === 'skipped') ? 'skipped' : 'resolved';
+}
+
+function resolutionOf(fields: readonly ConflictField[]): string {
+  const way = wayOf(fields[0]!);
+  return fields.every((field) => wayOf(field) === way) ? way : 'several';
 }
 
 function wayOf({ status, rule }: ConflictField): string {
