@@ -40,6 +40,7 @@ export class ConflictDesk {
     const conflict = await this.find(conflictId);
     const { entityId, kind, status } = conflict;
     if (status !== 'open') throw new SyncError('conflict.closed', `the conflict is ${status} (${conflict.resolution}) already`);
+    refuseRefusal(conflict);
     if (asOf !== undefined && asOf !== conflict.updatedAt) {
       throw new SyncError('request.conflict', `the conflict has moved at ${conflict.updatedAt}: look at its sides again`);
     }
@@ -48,6 +49,15 @@ export class ConflictDesk {
     const decidedAt = decidedAtOf(clock.nowMs(), fields);
     return answers.send({ entityId, kind, by, answer: { conflictId, decidedAt, skip: ruling.kind === 'skip', ...chosen } });
   }
+}
+
+/** What a target refused is no matter of sides. */
+function refuseRefusal({ details: { letter, target } }: ConflictView): void {
+  if (typeof letter !== 'string') return;
+  throw new SyncError(
+    'request.conflict',
+    `${target} refused the record: mend it at its source, or the table, then \`syncline targets replay ${letter}\`; or \`syncline targets discard ${letter}\` leaves it`,
+  );
 }
 
 function conflictFieldsOf(details: JsonObject): Readonly<Record<string, ConflictField>> {

@@ -1,5 +1,6 @@
 import express from 'express';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createReadStore } from '../adapters/postgres/read-store.ts';
 import { createTargetDesk } from '../adapters/postgres/target-desk.ts';
 import { createTargetStore } from '../adapters/postgres/target-store.ts';
 import { systemClock } from '../adapters/process/clock.ts';
@@ -44,7 +45,7 @@ beforeAll(async () => {
       },
     }),
     clock: { ...systemClock, nowMs: () => nowMs },
-    readStore: unused,
+    readStore: createReadStore(database.pool),
     entityStore: unused,
     kinds: new Map(),
     keyStore,
@@ -62,7 +63,7 @@ afterAll(async () => {
   await close();
   await database.close();
 });
-beforeEach(() => database.pool.query('TRUNCATE target_letters, target_guard, target_state'));
+beforeEach(() => database.pool.query('TRUNCATE conflict_log, target_letters, target_guard, target_state'));
 
 async function ask(method: string, path: string, body?: object, role: ApiRole = 'operator') {
   const headers = { authorization: `Bearer ${keys.get(role)}`, 'content-type': 'application/json' };
@@ -80,6 +81,7 @@ const keysOf = (items: readonly { key: string }[]) => items.map(({ key }) => key
 async function refuse(target: string, refused: readonly string[], code: ErrorCode = 'target.rejected'): Promise<string[]> {
   const letters = refused.map((key) => ({
     entityId: `product:${key}` as never,
+    targetType: 'CRM',
     kind: 'product',
     key,
     version: 3,
@@ -185,6 +187,23 @@ describe('letters of targets', () => {
     });
     expect((await get(`/api/targets/letters/${nobody}`)).body).toMatchObject({ status: 404, code: 'request.not-found' });
     expect((await get('/api/targets/letters/x')).status).toBe(400);
+  });
+
+  test('what a target refuses is a conflict, open as long as the letter, that no choice of sides decides', async () => {
+    const [id] = await refuse('crm', ['A']);
+    const conflicts = async () => (await get('/api/conflicts?type=constraint-violation&source=crm')).body.items;
+    const [conflict] = await conflicts();
+    expect(conflict).toMatchObject({
+      entityId: 'product:A',
+      status: 'open',
+      details: { target: 'crm', letter: id, reason: 'crm_stock_check' },
+    });
+    const { body } = await post(`/api/conflicts/${conflict.conflictId}/resolve`, { skip: true });
+    expect(body).toMatchObject({ status: 409, detail: expect.stringContaining(`syncline targets replay ${id}`) });
+    await post(`/api/targets/letters/${id}/discard`, { reason: 'a test' });
+    expect(await conflicts()).toMatchObject([{ conflictId: conflict.conflictId, status: 'skipped' }]);
+    await refuse('crm', ['A']);
+    expect((await conflicts()).map(({ status }: { status: string }) => status).sort()).toEqual(['open', 'skipped']);
   });
 
   test('pages show every letter once, those of one moment as well', async () => {

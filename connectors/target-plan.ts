@@ -28,6 +28,7 @@ export interface SourceHalf {
 /** Everything the target side needs to know of one kind at one target, compiled once. */
 export interface TargetPlan {
   readonly target: string;
+  readonly targetType: string;
   readonly kind: string;
   readonly resolvedTopic: string;
   readonly canonicalTopic: string;
@@ -48,6 +49,7 @@ export interface TargetPlan {
 
 export interface TargetPlanParts {
   readonly target: string;
+  readonly targetType: string;
   readonly kind: string;
   readonly entity: Pick<TargetEntityConfig, 'mapping' | 'deletes'>;
   readonly onForeignChange: 'overwrite' | 'keep';
@@ -63,6 +65,7 @@ export function compileTargetPlan(parts: TargetPlanParts): TargetPlan {
   const fields = mapping.fields;
   return {
     target,
+    targetType: parts.targetType,
     kind,
     resolvedTopic: topics.resolved(kind),
     canonicalTopic: topics.canonical(kind),

@@ -101,7 +101,8 @@ export class Settlement {
     reason: string,
     details: Readonly<Record<string, unknown>>,
   ): void {
-    this.letters.push({ entityId, kind: this.#plan.kind, key, version: golden.version, code, reason, details });
+    const { kind, targetType } = this.#plan;
+    this.letters.push({ entityId, targetType, kind, key, version: golden.version, code, reason, details });
     this.#count('dead-lettered');
   }
 

@@ -51,6 +51,7 @@ async function startTarget(store: LogStore, name: string, isSource = false) {
   );
   const codec = { encode: (event: unknown) => JSON.stringify(event), decode: (bytes: Buffer) => JSON.parse(bytes.toString()) };
   const plan = compileTargetPlan({
+    targetType: 'CRM',
     target: name,
     kind,
     entity: { mapping: { keep: 'mapped', fields: { sku: 'sku', label: 'name', stock: 'stock' } }, deletes: 'delete' },

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { SyncError } from '../core/errors.ts';
@@ -13,7 +14,8 @@ import { databaseUser, folderForUser } from './system-user.ts';
 
 const role = 'syncline';
 const databaseName = 'syncline';
-const sharedBuffersMbDefault = 256;
+/** A sixteenth of the machine: what is worked on should fit, and others live here too. It is taken only as it is used. */
+const sharedBuffersMbDefault = Math.min(1_024, Math.max(128, Math.floor(totalmem() / 2 ** 20 / 16)));
 const connectTimeoutMs = 3_000;
 
 export function embeddedPostgres(context: EmbeddedContext): EmbeddedPart {

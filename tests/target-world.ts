@@ -91,6 +91,7 @@ export class TargetWorld {
     const codec = { encode: (event: unknown) => JSON.stringify(event), decode: (bytes: Buffer) => JSON.parse(bytes.toString()) };
     const back = { topic: topics.raw('crm', kind), partitions: 1, codec };
     return compileTargetPlan({
+      targetType: 'CRM',
       target: 'crm',
       kind,
       entity: { mapping: { keep: 'mapped', fields: { label: 'name', stock: 'stock' } }, deletes: 'delete' },

@@ -55,7 +55,10 @@ export function createTargetDesk(pool: pg.Pool): TargetDesk {
         `WITH gone AS (
            UPDATE target_letters SET status = 'discarded', updated_at = now(),
              details = details || jsonb_build_object('discardedBy', $2::text, 'discardReason', $3::text)
-           WHERE id = $1 AND status IN ('parked', 'replaying') RETURNING target, entity_id),
+           WHERE id = $1 AND status IN ('parked', 'replaying') RETURNING target, entity_id, conflict_id),
+         closed AS (
+           UPDATE conflict_log c SET status = 'skipped', resolution = 'skipped', updated_at = now() FROM gone g
+           WHERE c.conflict_id = g.conflict_id),
          thawed AS (
            UPDATE target_state s SET frozen = FALSE, flips = 0 FROM gone g
            WHERE s.target = g.target AND s.entity_id = g.entity_id AND s.frozen)

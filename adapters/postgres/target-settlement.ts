@@ -63,20 +63,32 @@ async function writeAll(
   }
   if (letters.length > 0) {
     await client.query(
-      `INSERT INTO target_letters AS l (target, topic, partition, entity_id, kind, key, version, code, reason, details, status, attempts)
+      `WITH kept AS (
+       INSERT INTO target_letters AS l (target, topic, partition, entity_id, kind, key, version, code, reason, details, status, attempts)
        SELECT $1, $2, $3, r."entityId", r.kind, r.key, r.version, r.code, left(r.reason, 2000), r.details, 'parked', 1
        FROM jsonb_to_recordset($4) AS r("entityId" TEXT, kind TEXT, key TEXT, version BIGINT, code TEXT, reason TEXT, details JSONB)
        ORDER BY r."entityId"
        ON CONFLICT (target, entity_id) DO UPDATE SET key = excluded.key, version = excluded.version, code = excluded.code,
-         reason = excluded.reason, details = excluded.details, status = 'parked', attempts = l.attempts + 1, updated_at = now()`,
+         reason = excluded.reason, details = excluded.details, status = 'parked', attempts = l.attempts + 1, updated_at = now(),
+         conflict_id = CASE WHEN l.status IN ('parked', 'replaying') THEN l.conflict_id ELSE gen_random_uuid() END
+       RETURNING l.*)
+       INSERT INTO conflict_log AS c (conflict_id, entity_id, source_type, kind, conflict_type, status, resolution, fields, details)
+       SELECT conflict_id, entity_id, r.type, kind, t.conflict_type, 'open', 'manual', '{}', ${refusal('kept')}
+       FROM kept JOIN (SELECT DISTINCT e->>'entityId' AS entity_id, e->>'targetType' AS type FROM jsonb_array_elements($4) AS e) AS r USING (entity_id)
+         JOIN (VALUES ('target.rejected', 'constraint-violation'), ('target.flapping', 'flapping')) AS t(code, conflict_type)
+         USING (code)
+       ON CONFLICT (conflict_id) DO UPDATE SET details = excluded.details, conflict_type = excluded.conflict_type, updated_at = now()`,
       [target, lease.topic, lease.partition, json(letters)],
     );
   }
   if (reached.length > 0) {
     await client.query(
-      `UPDATE target_letters l SET status = CASE WHEN l.version < r.version THEN 'superseded' ELSE 'applied' END, updated_at = now()
-       FROM jsonb_to_recordset($2) AS r("entityId" TEXT, version BIGINT)
-       WHERE l.target = $1 AND l.entity_id = r."entityId" AND l.status IN ('parked', 'replaying')`,
+      `WITH ended AS (
+         UPDATE target_letters l SET status = CASE WHEN l.version < r.version THEN 'superseded' ELSE 'applied' END, updated_at = now()
+         FROM jsonb_to_recordset($2) AS r("entityId" TEXT, version BIGINT)
+         WHERE l.target = $1 AND l.entity_id = r."entityId" AND l.status IN ('parked', 'replaying') RETURNING l.conflict_id, l.status)
+       UPDATE conflict_log c SET status = 'resolved', resolution = e.status, updated_at = now()
+       FROM ended e WHERE c.conflict_id = e.conflict_id`,
       [target, json(reached)],
     );
   }
@@ -90,6 +102,12 @@ async function writeAll(
        window_from = CASE WHEN g.window_from < now() - $5 * interval '1 millisecond' THEN now() ELSE g.window_from END`,
     [target, known, changed, deleted, windowMs],
   );
+}
+
+/** What the conflict log shows of a letter. */
+function refusal(row: string): string {
+  return `jsonb_build_object('target', ${row}.target, 'letter', ${row}.id, 'key', ${row}.key, 'version', ${row}.version,
+    'reason', ${row}.reason, 'refusal', ${row}.details)`;
 }
 
 /** Reasons may quote what a target said, and no database keeps U+0000. */

@@ -51,6 +51,7 @@ test('a person sees the letters, has them tried again, discards them, and lets a
     const lease = await store.acquire('crm', { topic: 'resolved.product', partition: 0 });
     const letterOf = (key: string) => ({
       entityId: `product:${key}` as never,
+      targetType: 'CRM',
       kind: 'product',
       key,
       version: 1,
@@ -59,14 +60,20 @@ test('a person sees the letters, has them tried again, discards them, and lets a
       details: { fields: ['name'] },
     });
     const state = { key: 'A', version: 1, intended: null, checksum: null, flips: 1, frozen: true };
+    const nothing = {
+      written: [],
+      voided: [],
+      states: [],
+      letters: [],
+      reached: [],
+      counts: { known: 0, changed: 0, deleted: 0 },
+    };
     await store.settle(
       lease,
       {
-        written: [],
-        voided: [],
+        ...nothing,
         states: ['A', 'B'].map((key) => ({ ...state, key, entityId: `product:${key}` as never, kind: 'product' })),
         letters: [letterOf('A'), letterOf('B')],
-        reached: [],
         counts: { known: 9, changed: 4, deleted: 4 },
       },
       1_000,
@@ -77,6 +84,14 @@ test('a person sees the letters, has them tried again, discards them, and lets a
     expect(second.next).toBeNull();
     expect(first.rows[0]).toMatchObject({ status: 'parked', details: { fields: ['name'] }, attempts: 1 });
     const [a, b] = ['A', 'B'].map((key) => [...first.rows, ...second.rows].find((letter) => letter.key === key)!.id);
+    const conflicts = async () =>
+      (await pool.query('SELECT entity_id, source_type, conflict_type, status, resolution FROM conflict_log ORDER BY entity_id'))
+        .rows;
+    const flapping = { source_type: 'CRM', conflict_type: 'flapping', status: 'open', resolution: 'manual' };
+    expect(await conflicts()).toEqual([
+      { entity_id: 'product:A', ...flapping },
+      { entity_id: 'product:B', ...flapping },
+    ]);
     expect(await desk.replay({ ids: [a!] }, 10)).toBe(1);
     expect(await store.replaying(lease, 10)).toEqual(['product:A']);
     const frozen = async () => (await pool.query('SELECT key, frozen, flips FROM target_state ORDER BY key')).rows;
@@ -94,6 +109,11 @@ test('a person sees the letters, has them tried again, discards them, and lets a
       { key: 'B', ...thawed },
     ]);
     expect(await desk.discard(b!, 'ann', 'again')).toBe(false);
+    await store.settle(lease, { ...nothing, reached: [{ entityId: 'product:A' as never, version: 1 }] }, 1_000);
+    expect(await conflicts()).toEqual([
+      { entity_id: 'product:A', ...flapping, status: 'resolved', resolution: 'applied' },
+      { entity_id: 'product:B', ...flapping, status: 'skipped', resolution: 'skipped' },
+    ]);
     expect((await desk.letters({ status: ['discarded'] }, { after: null, limit: 5 })).rows[0]?.details).toMatchObject({
       discardedBy: 'ann',
     });

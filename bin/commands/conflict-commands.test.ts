@@ -30,6 +30,12 @@ const conflict = {
     },
   },
 };
+const refusal = {
+  ...conflict,
+  conflictType: 'constraint-violation',
+  fields: [],
+  details: { target: 'crm', letter: 'l-1', reason: 'violates\u001b crm_stock_check' },
+};
 const why = {
   entityId: 'product:a/b',
   kind: 'product',
@@ -50,6 +56,7 @@ const why = {
 const answers: Record<string, unknown> = {
   'GET /api/conflicts?status=open&entity_id=product%3Aa%2Fb&limit=5': { items: [conflict], next: 'more' },
   [`GET /api/conflicts/${id}`]: conflict,
+  'GET /api/conflicts/refused': refusal,
   [`POST /api/conflicts/${id}/resolve`]: { conflictId: id, eventId: 'e3' },
   'GET /api/entities/product%3Aa%2Fb/explain': why,
   'GET /api/entities/product%3Aa%2Fb/explain?field=a+%26+b': { ...why, fields: [] },
@@ -80,6 +87,12 @@ test('a conflict is shown with both sides, the base and whose value stands, and 
   expect(api.output).toMatch(/price +open +before +12345678901234567\.89/);
   expect(api.output).toMatch(/ERP \(stands\) +1970-01-01T00:00:00\.000Z +6/);
   expect(api.output).not.toContain('\u001b');
+});
+
+test('what a target refused is shown with its reason and the way on', async () => {
+  await run('conflicts', 'show', 'refused');
+  expect(api.output).toContain('crm refused it: violates  crm_stock_check\n');
+  expect(api.output).toContain('syncline targets replay | discard l-1');
 });
 
 test('a conflict is decided by a side, by sides field by field, by new values, or left as it is', async () => {

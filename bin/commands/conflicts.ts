@@ -26,7 +26,12 @@ const conflictSchema = z.looseObject({
   resolution: z.string(),
   fields: z.array(z.string()),
   createdAt: z.string(),
-  details: z.looseObject({ fields: z.record(z.string(), fieldSchema).optional() }),
+  details: z.looseObject({
+    target: z.string().optional(),
+    letter: z.string().optional(),
+    reason: z.string().optional(),
+    fields: z.record(z.string(), fieldSchema).optional(),
+  }),
 });
 const pageSchema = z.object({ items: z.array(conflictSchema), next: z.string().nullable() });
 const decidedSchema = z.object({ eventId: z.string(), conflictId: z.string() });
@@ -96,6 +101,11 @@ function addShow(conflicts: Command): void {
       const conflict = await openApiClient(options).get(pathOf(id), conflictSchema);
       if (options.json) return sayJson(conflict);
       say(printable(`${conflict.entityId}: ${conflict.conflictType}, ${conflict.status} (${conflict.resolution})`));
+      const { target, letter, reason } = conflict.details;
+      if (letter !== undefined) {
+        say(printable(`${target} refused it: ${reason}`));
+        return say(printable(`its letter: syncline targets replay | discard ${letter}`));
+      }
       const rows = Object.entries(conflict.details.fields ?? {}).flatMap(([name, field]) => [
         [name, field.status, 'before', '', textOf(field.base)],
         ...field.sides.map(({ source, atMs, value }) => {

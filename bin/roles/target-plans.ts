@@ -18,6 +18,7 @@ export async function targetPlans(context: RoleContext, name: string, target: Ta
     const own = plans.find((plan) => plan.source === name && plan.kind === kind);
     const plan = compileTargetPlan({
       target: name,
+      targetType: target.type,
       kind,
       entity: entity as TargetConfig['entities'][string],
       onForeignChange: target.onForeignChange,

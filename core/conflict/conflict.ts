@@ -11,14 +11,10 @@ export const conflictTypes = [
   'update-delete',
   /** Two sources were found with different values. */
   'create-create',
-  /** A change arrived that its own source had overtaken. */
-  'stale',
   /** A target refused the golden record. */
   'constraint-violation',
   /** The sides of a field are of different types, or what should be counted is no number. */
   'type-mismatch',
-  /** Two keys of one source claim to be the same entity. */
-  'identity',
   /** A field that a system changes back again and again after our writes. */
   'flapping',
 ] as const;

@@ -82,6 +82,8 @@ export interface TargetView {
 
 export interface NewTargetLetter {
   readonly entityId: EntityId;
+  /** What the target goes by in the conflict log. */
+  readonly targetType: string;
   readonly kind: string;
   readonly key: string | null;
   readonly version: number;
@@ -93,7 +95,7 @@ export interface NewTargetLetter {
 export const targetLetterStatuses = ['parked', 'replaying', 'applied', 'superseded', 'discarded'] as const;
 export type TargetLetterStatus = (typeof targetLetterStatuses)[number];
 
-export interface TargetLetter extends Omit<NewTargetLetter, 'code'> {
+export interface TargetLetter extends Omit<NewTargetLetter, 'code' | 'targetType'> {
   readonly id: string;
   readonly target: string;
   readonly code: string;

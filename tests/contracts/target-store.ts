@@ -167,6 +167,7 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       const lease = await store.acquire('crm', ref);
       const letter = {
         entityId: chair,
+        targetType: 'CRM',
         kind: 'product',
         key: 'A',
         version: 3,
