@@ -73,4 +73,3 @@ export const targetsSchema = z
 export type TargetConfig = z.output<typeof targetsSchema>[string];
 export type TargetEntityConfig = TargetConfig['entities'][string];
 export type GuardRules = TargetConfig['guard'];
-export type BreakerRules = TargetConfig['breaker'];
