@@ -37,9 +37,9 @@ module.exports = {
     ),
     rule(
       'connectors-are-strangers',
-      'a connector knows no other connector',
+      'a connector knows no other connector; tables is the engine of those that poll, mysql the client of those whose data lie there',
       { path: '^connectors/([^/]+)/', pathNot: testFile },
-      { path: '^connectors/[^/]+/', pathNot: '^connectors/$1/' },
+      { path: '^connectors/[^/]+/', pathNot: ['^connectors/$1/', '^connectors/(tables|mysql)/'] },
     ),
     rule(
       'adapters-know-core-only',
@@ -71,6 +71,8 @@ module.exports = {
     clientStaysIn('kafka-clients-stay-home', ['kafkajs', '@platformatic/kafka', 'lz4-napi'], ['adapters/kafka']),
     clientStaysIn('redis-client-stays-home', ['ioredis'], ['adapters/redis']),
     clientStaysIn('postgres-client-stays-home', ['pg', '@types/pg'], ['adapters/postgres', 'connectors/postgres', 'stack']),
+    clientStaysIn('firebird-client-stays-home', ['node-firebird'], ['connectors/firebird', 'examples']),
+    clientStaysIn('mysql-client-stays-home', ['mysql2'], ['connectors/mysql']),
     clientStaysIn('registry-client-stays-home', ['@kafkajs/confluent-schema-registry'], ['adapters/schema-registry']),
     clientStaysIn('express-stays-home', ['express', '@types/express'], ['api', 'connectors/http']),
     clientStaysIn('prometheus-client-stays-home', ['prom-client'], ['monitoring']),

@@ -33,6 +33,8 @@ export interface EntityWhy {
   readonly kind: string;
   readonly version: number | null;
   readonly deleted: boolean;
+  /** Where its last record went. */
+  readonly mergedInto: string | null;
   readonly fields: readonly FieldWhy[];
 }
 
@@ -65,6 +67,7 @@ export async function whyEntity({ store, kinds }: EntityDeskDeps, entityId: stri
     kind,
     version: golden?.version ?? null,
     deleted: golden?.deleted ?? true,
+    mergedInto: golden?.voice?.mergedInto ?? null,
     fields: traced.map(([field, why]) => fieldWhy(field, why, times)),
   };
 }

@@ -4,8 +4,11 @@ import { createApiKeyStore } from '../adapters/postgres/api-key-store.ts';
 import { createDeadLetterStore } from '../adapters/postgres/dead-letter-store.ts';
 import { createDifferenceRebuilds } from '../adapters/postgres/difference-pairs.ts';
 import { createEntityStore } from '../adapters/postgres/entity-store.ts';
+import { createIdentityRegistry } from '../adapters/postgres/identity-registry.ts';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
+import { createSourceDesk } from '../adapters/postgres/source-desk.ts';
 import { createTargetDesk } from '../adapters/postgres/target-desk.ts';
+import { createVerificationDesk } from '../adapters/postgres/verification-desk.ts';
 import { systemClock } from '../adapters/process/clock.ts';
 import type { EventId } from '../core/change-event.ts';
 import { parseConfig } from '../core/config/config.ts';
@@ -42,12 +45,15 @@ beforeAll(async () => {
     readStore: createReadStore(pool),
     entityStore: createEntityStore(pool),
     answers: { send: async () => '' as EventId },
+    identity: { registry: createIdentityRegistry(pool), relinks: { send: async () => [] } },
     kinds: new Map(),
     differenceRebuilds: createDifferenceRebuilds(pool),
     keyStore,
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, producer, systemClock, filter, limit),
     targetDesk: createTargetDesk(pool),
+    sourceDesk: createSourceDesk(pool),
+    verificationDesk: createVerificationDesk(pool),
     ends: { raw: async () => [{ ...raw, end: 12 }], canonical: async () => [{ topic: 'entity.orders', partition: 0, end: 5 }] },
     readinessChecks: [],
     about: { version: '1', profile: 'development', addresses: { api: 'here' }, keyFile: '/k' },

@@ -10,7 +10,9 @@ import type { ApiRole } from '../core/ports/api-key-store.ts';
 import type { DeadLetterStore } from '../core/ports/dead-letter-store.ts';
 import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
+import type { SourceDesk } from '../core/ports/source-store.ts';
 import type { TargetDesk } from '../core/ports/target-desk.ts';
+import type { VerificationDesk } from '../core/ports/verification-desk.ts';
 import { memoryKeyStore } from '../tests/memory-stores.ts';
 import { apiKeyHash, mintApiKey } from './api-key.ts';
 import { type ApiDeps, createApi } from './server.ts';
@@ -45,12 +47,15 @@ async function openApi(deps: Partial<ApiDeps> = {}, api: object = {}, more: obje
     readStore: partly<ReadStore>({}),
     entityStore: partly<EntityStore>({}),
     answers: { send: async () => '' as EventId },
+    identity: {} as ApiDeps['identity'],
     kinds: new Map(),
     differenceRebuilds: { request: async () => 0 },
     keyStore,
     deadLetterStore: partly<DeadLetterStore>({}),
     replayDeadLetters: async () => 0,
     targetDesk: partly<TargetDesk>({}),
+    sourceDesk: partly<SourceDesk>({}),
+    verificationDesk: partly<VerificationDesk>({}),
     ends: { raw: async () => [], canonical: async () => [] },
     readinessChecks: [],
     about: { version: '1.2.3', profile: 'development', addresses: {}, keyFile: null },

@@ -12,12 +12,16 @@ import type { DeadLetterFilter, DeadLetterStore } from '../core/ports/dead-lette
 import type { DifferenceRebuilds } from '../core/ports/difference-pairs.ts';
 import type { EntityStore } from '../core/ports/entity-store.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
+import type { SourceDesk } from '../core/ports/source-store.ts';
 import type { TargetDesk } from '../core/ports/target-desk.ts';
+import type { VerificationDesk } from '../core/ports/verification-desk.ts';
+import { tablesSystem } from '../core/verify/systems.ts';
 import type { LogEnds } from './accounting-reader.ts';
 import { type Authenticator, createAuthenticator, unauthenticated } from './authenticator.ts';
 import { callerOf, isFromThisMachine, mayActAs, setCaller } from './caller.ts';
 import { ConflictDesk } from './conflict-desk.ts';
 import { docsPage } from './docs-page.ts';
+import { IdentityDesk, type IdentityDeskDeps } from './identity-desk.ts';
 import { type IngestDocument, openApiDocument } from './openapi.ts';
 import { answerProblems, correlate, notFound } from './problem-answer.ts';
 import { limitRate } from './rate-limit.ts';
@@ -30,13 +34,17 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { differenceRoutes } from './routes/differences.ts';
 import { entityRoutes } from './routes/entities.ts';
 import { historyRoutes } from './routes/history.ts';
+import { identityRoutes } from './routes/identity.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { repairRoutes } from './routes/repairs.ts';
 import { sourceEventRoutes } from './routes/source-events.ts';
 import { sourceTypes } from './routes/source-type.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { type About, statusRoutes } from './routes/status.ts';
 import { syncStateRoutes } from './routes/sync-state.ts';
 import { targetLetterRoutes } from './routes/target-letters.ts';
 import { targetRoutes } from './routes/targets.ts';
+import { verifyRoutes } from './routes/verify.ts';
 import { whatIfRoutes } from './routes/what-if.ts';
 import { type WhatIfDeps, WhatIfDesk } from './what-if-desk.ts';
 
@@ -47,6 +55,7 @@ export interface ApiDeps {
   readonly entityStore: EntityStore;
   /** Sends decisions about conflicts on their way. */
   readonly answers: Pick<AnswerSender, 'send'>;
+  readonly identity: Pick<IdentityDeskDeps, 'registry' | 'relinks'>;
   /** By kind: its conflict policy, and the sources that have it. */
   readonly kinds: WhatIfDeps['kinds'];
   readonly differenceRebuilds: DifferenceRebuilds;
@@ -54,6 +63,8 @@ export interface ApiDeps {
   readonly deadLetterStore: DeadLetterStore;
   replayDeadLetters(filter: DeadLetterFilter, limit: number): Promise<number>;
   readonly targetDesk: TargetDesk;
+  readonly sourceDesk: SourceDesk;
+  readonly verificationDesk: VerificationDesk;
   readonly ends: LogEnds;
   /** What `/ready` asks, the roles included. */
   readonly readinessChecks: readonly ReadinessCheck[];
@@ -116,19 +127,32 @@ function routesOf(deps: ApiDeps, authenticator: Authenticator, readiness: Readin
       about,
       targetDesk: deps.targetDesk,
       targets: Object.keys(deps.config.targets),
+      verificationDesk: deps.verificationDesk,
     }),
     ...syncStateRoutes(store, sourceTypeOf),
     ...sourceEventRoutes(store, sourceTypeOf),
     ...historyRoutes(store),
     ...conflictRoutes({ store, desk: new ConflictDesk({ store, answers: deps.answers, clock }), sourceTypeOf }),
+    ...identityRoutes(new IdentityDesk({ ...deps.identity, store, sources: deps.config.sources })),
     ...entityRoutes({ store, entities: deps.entityStore, kinds: deps.kinds }),
     ...whatIfRoutes(new WhatIfDesk({ store: deps.entityStore, clock, kinds: deps.kinds })),
     ...differenceRoutes(store, deps.differenceRebuilds, sourceTypeOf),
     ...deadLetterRoutes({ store: deadLetterStore, clock, replay: deps.replayDeadLetters }),
+    ...sourceRoutes({ sources: deps.config.sources, desk: deps.sourceDesk }),
     ...targetRoutes({ targets: deps.config.targets, desk: deps.targetDesk, clock }),
     ...targetLetterRoutes(deps.targetDesk),
+    ...verifyRoutes({ desk: deps.verificationDesk, systems: verifiableSystems(deps.config) }),
+    ...repairRoutes(deps.verificationDesk),
     ...keyRoutes(deps.keyStore, authenticator),
   ];
+}
+
+function verifiableSystems({ sources, targets }: ApiDeps['config']): ReadonlyMap<string, readonly string[]> {
+  const systems = new Map<string, readonly string[]>();
+  for (const [name, { entities }] of [...Object.entries(sources), ...Object.entries(targets)]) {
+    systems.set(name, [...(systems.get(name) ?? []), ...Object.keys(entities)]);
+  }
+  return systems.set(tablesSystem, [...systems.values()].flat());
 }
 
 /** What needs no key: a process that asks whether we live has none. */

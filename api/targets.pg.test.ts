@@ -1,6 +1,7 @@
 import express from 'express';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
+import { createSourceDesk } from '../adapters/postgres/source-desk.ts';
 import { createTargetDesk } from '../adapters/postgres/target-desk.ts';
 import { createTargetStore } from '../adapters/postgres/target-store.ts';
 import { systemClock } from '../adapters/process/clock.ts';
@@ -52,6 +53,7 @@ beforeAll(async () => {
     deadLetterStore: unused,
     differenceRebuilds: unused,
     targetDesk: createTargetDesk(database.pool),
+    sourceDesk: createSourceDesk(database.pool),
     ends: unused,
     readinessChecks: [],
     about: { version: '1', profile: 'development', addresses: {}, keyFile: null },

@@ -13,6 +13,7 @@ const roleFlags: Readonly<Record<RoleName, NodeFlags>> = {
   api: ['--max-semi-space-size=4', '--max-old-space-size=512'],
   demo: ['--max-semi-space-size=1', '--max-old-space-size=256'],
   target: ['--max-semi-space-size=4', '--max-old-space-size=512'],
+  source: ['--max-semi-space-size=4', '--max-old-space-size=512'],
 };
 
 export function flagsOfRole(role: RoleName): NodeFlags {

@@ -1,26 +1,29 @@
-import type { z } from 'zod';
+import type { ConnectorSchemas } from '../core/config/config.ts';
+import type { ConnectorDeclaration } from './declaration.ts';
+import { firebirdConnector } from './firebird/connector.ts';
 import { httpConnector } from './http/connector.ts';
+import { mysqlConnector } from './mysql/connector.ts';
 import { postgresConnector } from './postgres/connector.ts';
-
-/** What a connector is, said once: what it can do and what it needs to know. */
-export interface ConnectorDeclaration {
-  readonly name: string;
-  readonly description: string;
-  /** The options of a source of this type, beside what every source has. */
-  readonly options: z.ZodObject;
-  readonly capabilities: ConnectorCapabilities;
-}
-
-export interface ConnectorCapabilities {
-  /** It can tell everything there is. */
-  readonly snapshot: boolean;
-  /** How changes come: sent to us, or asked for by us. */
-  readonly changes: 'pushed' | 'polled' | 'none';
-  /** It notices deletions. */
-  readonly deletes: boolean;
-  /** Resolved records can be written back. */
-  readonly target: boolean;
-}
+import { neonConnector, supabaseConnector } from './postgres/presets.ts';
+import { wordpressConnector } from './wordpress/connector.ts';
 
 /** A new connector is a folder and a line here. */
-export const connectors: readonly ConnectorDeclaration[] = [httpConnector, postgresConnector];
+export const connectors: readonly ConnectorDeclaration[] = [
+  httpConnector,
+  postgresConnector,
+  supabaseConnector,
+  neonConnector,
+  firebirdConnector,
+  mysqlConnector,
+  wordpressConnector,
+];
+
+/** What a configuration may say of sources and targets. */
+export const connectorSchemas: ConnectorSchemas = {
+  sources: connectors.flatMap(({ name, source }) => (source === undefined ? [] : [{ name, ...source }])),
+  targets: connectors.flatMap(({ name, target }) => (target === undefined ? [] : [{ name, ...target }])),
+};
+
+export function connectorNamed(name: string): ConnectorDeclaration | undefined {
+  return connectors.find((connector) => connector.name === name);
+}

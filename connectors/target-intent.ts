@@ -88,7 +88,7 @@ export function decisionOf(judgement: Judgement): TargetDecision {
 }
 
 /** The key it is known by; a record that is new there gets the one its row says. */
-function keyAt(plan: TargetPlan, { state, boundKey, entityId }: TargetView, said: string | undefined): string | undefined {
+export function keyAt(plan: TargetPlan, { state, boundKey, entityId }: TargetView, said: string | undefined): string | undefined {
   const known = state?.key ?? boundKey ?? undefined;
   if (known !== undefined) return known;
   const named = plan.keyIsEntity ? entityId.slice(plan.kind.length + 1) : undefined;

@@ -1,5 +1,5 @@
 import { checksumOf } from '../core/canonical/canonical.ts';
-import { type ChangeEvent, rawHeaders } from '../core/change-event.ts';
+import { type ChangeEvent, canonicalControls, rawHeaders } from '../core/change-event.ts';
 import { encodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
 import type { Acknowledgement } from '../core/conflict/acknowledgement.ts';
 import { eventIdOf } from '../core/event-id.ts';
@@ -35,7 +35,7 @@ export function acknowledgementMessage(
     partition: partitionOf(entityId, plan.canonicalPartitions),
     key: entityId,
     value: encodeAcknowledgement({ ledgerId: echo.id, acknowledgement }),
-    headers: { [rawHeaders.control]: 'acknowledged' },
+    headers: { [rawHeaders.control]: canonicalControls.acknowledged },
   };
 }
 
@@ -46,7 +46,7 @@ export function acknowledgementMessage(
 export function foundMessages(
   plan: TargetPlan,
   back: BackRoute,
-  { own }: TargetView,
+  { own }: Pick<TargetView, 'own'>,
   key: string,
   row: TargetRow | null,
   nowMs: number,

@@ -65,6 +65,8 @@ export interface CanonicalRecord {
   readonly origin: Origin;
   /** The dead letter this record was replayed from. */
   readonly replayOf?: string;
+  /** The how-manieth record of its source under the entity; absent for the first. Travels in a header. */
+  readonly tenure?: number;
 }
 
 /** (epoch, n): the epoch rises when PostgreSQL is restored from a backup, so versions never repeat. */
@@ -91,6 +93,26 @@ export const goldenSourceType = 'GOLDEN';
 export const rawHeaders = {
   /** Id of the dead letter that is being tried again: the filter lets it pass. */
   replayOf: 'syncline-replay-of',
-  /** `forget`: the state of this key was rejected downstream, the filter must not trust its entry. */
+  /**
+   * `forget`: the state of this key was rejected downstream, the filter must not trust its entry. `relink`, `rejoin`: the
+   * record moves to another entity, and what its former one knew comes after it.
+   */
   control: 'syncline-control',
+  /** The lease under which a connector sent it: of one topic's records those of a lower one come from a process that lost its right. */
+  lease: 'syncline-lease',
+  /** A record that its connector could not tell, and the code of the error: the value says the rest. */
+  refused: 'syncline-refused',
+} as const;
+
+/** Headers on canonical topics, beside `syncline-control`. */
+export const canonicalHeaders = { tenure: 'syncline-tenure' } as const;
+
+/** What `syncline-control` says there. */
+export const canonicalControls = {
+  /** A write-back reached its system. */
+  acknowledged: 'acknowledged',
+  /** A record moves to another entity. */
+  leave: 'leave',
+  /** The golden record is to be merged anew from the rows of the sources. */
+  remerge: 'remerge',
 } as const;

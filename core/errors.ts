@@ -82,9 +82,9 @@ export const errorCatalogue = {
     treatment: 'park-record',
   },
   'identity.conflict': {
-    summary: 'A second key of the same source claims the same match key.',
-    fix: 'Two records of one source share what should tell them apart: correct one, then replay.',
-    treatment: 'park-record',
+    summary: 'A second key of the same source claims the same match key, and the first still lives.',
+    fix: 'Two records of one source share what should tell them apart: correct one. It is tried again by itself, because the first may be deleted, or move, soon after.',
+    treatment: 'retry-record',
   },
   'schema.incompatible': {
     summary: 'The schema registry refused a schema: it is incompatible with the one in use.',
@@ -155,6 +155,26 @@ export const errorCatalogue = {
     summary: 'The body is larger than accepted.',
     fix: 'Send smaller batches; the limit is `api.bodyBytesMax`.',
     treatment: 'refuse',
+  },
+  'source.unavailable': {
+    summary: 'A source does not answer, or not in time.',
+    fix: 'Check that it runs and is reachable; other sources go on, and reading resumes by itself where it stopped.',
+    treatment: 'retry-batch',
+  },
+  'source.misconfigured': {
+    summary: 'A source lacks a table, a column, a key or a permission that its configuration needs.',
+    fix: 'Do what the message names; reading resumes by itself.',
+    treatment: 'retry-batch',
+  },
+  'source.schema-changed': {
+    summary: 'The columns of a table have changed since it was read last, and its configuration wants somebody to look first.',
+    fix: 'Adapt the mapping where it is concerned, then `syncline sources resume SOURCE STREAM`; `onSchemaChange: adapt` goes on by itself.',
+    treatment: 'retry-batch',
+  },
+  'source.position-lost': {
+    summary: 'A source no longer has the changes since the position that was read last.',
+    fix: 'Nothing to do: everything is read again from the beginning. Look for what removed them, so that it does not happen again.',
+    treatment: 'retry-batch',
   },
   'target.unavailable': {
     summary: 'A target does not answer, or not in time.',

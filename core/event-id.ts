@@ -11,6 +11,21 @@ export function eventIdOf(source: string, kind: string, key: string, position: P
   return uuidv8(time, hash('sha256', `${source}\0${kind}\0${key}\0${position}`, 'hex'));
 }
 
+/** The id of a record's leaving an entity because of this change. */
+export function leaveIdOf(changeId: EventId, from: string): EventId {
+  return movedIdOf(changeId, `leave\0${from}`);
+}
+
+/** The id under which an event that one entity knows is told to another. */
+export function carriedIdOf(eventId: EventId, leaveId: EventId): EventId {
+  return movedIdOf(eventId, `carried\0${leaveId}`);
+}
+
+/** The time of the event stays in it. */
+function movedIdOf(eventId: EventId, cause: string): EventId {
+  return uuidv8(eventId.replace('-', '').slice(0, 12), hash('sha256', `${eventId}\0${cause}`, 'hex'));
+}
+
 /** The id of a dead letter: the same raw record always gets the same one. */
 export function deadLetterIdOf(topic: string, partition: number, offset: number): string {
   const digest = hash('sha256', `${topic}\0${partition}\0${offset}`, 'hex');

@@ -9,6 +9,8 @@ export interface Figures {
   /** All pairs that are compared, also those without a difference. */
   differences(pairs: readonly PairFigures[]): void;
   targets(targets: readonly TargetFigures[]): void;
+  /** What was verified so far. */
+  verified(systems: readonly VerifiedFigures[]): void;
   /** `route` is the pattern, `/api/sync-state/:entityId`, never the address: labels must stay few. */
   requestAnswered(request: { route: string; method: string; status: number; durationMs: number }): void;
 }
@@ -17,6 +19,14 @@ export interface TargetFigures {
   readonly target: string;
   readonly state: string;
   readonly letters: Readonly<Record<string, number>>;
+}
+
+export interface VerifiedFigures {
+  readonly system: string;
+  readonly kind: string;
+  /** RFC 3339; null where it was never found equal. */
+  readonly through: string | null;
+  readonly findings: number;
 }
 
 export interface AccountingFigures {
@@ -41,6 +51,8 @@ export function createFigures(metrics: Metrics): Figures {
   const differing = metrics.gauge('syncline_differences_entities');
   const held = metrics.gauge('syncline_target_held_back');
   const refused = metrics.gauge('syncline_target_letters_open');
+  const verifiedThrough = metrics.gauge('syncline_verified_through_seconds');
+  const findings = metrics.gauge('syncline_verification_findings');
   const requestSeconds = metrics.histogram('syncline_http_request_duration_seconds');
   return {
     accounting({ received, inFlight, outcomes }) {
@@ -67,6 +79,14 @@ export function createFigures(metrics: Metrics): Figures {
       for (const { target, state, letters } of targets) {
         held.set({ target }, state === 'running' ? 0 : 1);
         for (const [status, count] of Object.entries(letters)) refused.set({ target, status }, count);
+      }
+    },
+    verified(systems) {
+      verifiedThrough.reset();
+      findings.reset();
+      for (const { system, kind: entity_kind, through, findings: found } of systems) {
+        verifiedThrough.set({ system, entity_kind }, through === null ? 0 : Date.parse(through) / 1_000);
+        findings.set({ system, entity_kind }, found);
       }
     },
     requestAnswered({ route, method, status, durationMs }) {

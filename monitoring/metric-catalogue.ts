@@ -117,6 +117,20 @@ export const metricCatalogue = {
     aggregation: 'max',
     rows: true,
   },
+  syncline_verified_through_seconds: {
+    type: 'gauge',
+    help: 'Up to when a system was found equal to our states, in seconds since 1970; 0 where it was verified and never found equal.',
+    labels: ['system', 'entity_kind'],
+    aggregation: 'max',
+    rows: true,
+  },
+  syncline_verification_findings: {
+    type: 'gauge',
+    help: 'What the last verification of a system found to differ.',
+    labels: ['system', 'entity_kind'],
+    aggregation: 'max',
+    rows: true,
+  },
   syncline_state_cache_reads_total: {
     type: 'counter',
     help: 'States asked of the cache: hit where an entry could be trusted, miss where not.',
@@ -129,6 +143,13 @@ export const metricCatalogue = {
     help: 'How often entries of the cache could not be trusted and a partition began anew.',
     labels: [],
     aggregation: 'sum',
+    rows: false,
+  },
+  syncline_source_stream_running: {
+    type: 'gauge',
+    help: '1 where a process reads the stream of a source, 0 where it rests because of an error or is read elsewhere.',
+    labels: ['source', 'stream'],
+    aggregation: 'max',
     rows: false,
   },
   syncline_part_available: {

@@ -30,6 +30,7 @@ export function createTelemetry({ metrics, logger, clock = { nowMs: Date.now } }
   const deadLetters = metrics.counter('syncline_dead_letters_total');
   const cacheReads = metrics.counter('syncline_state_cache_reads_total');
   const cacheEras = metrics.counter('syncline_state_cache_eras_total');
+  const streamsRunning = metrics.gauge('syncline_source_stream_running');
   const partAvailable = metrics.gauge('syncline_part_available');
 
   const owned = new Map<string, Set<string>>();
@@ -92,6 +93,13 @@ export function createTelemetry({ metrics, logger, clock = { nowMs: Date.now } }
     batchFailed({ stage, topic, partition, error, retryInMs }) {
       errors.inc({ stage, code: isSyncError(error) ? error.code : 'internal' });
       logger.warn('batch failed and is tried again', { stage, topic, partition, retryInMs, error });
+    },
+    streamChanged({ source, stream, running, error }) {
+      streamsRunning.set({ source, stream }, running ? 1 : 0);
+      if (error !== undefined) errors.inc({ stage: 'source', code: isSyncError(error) ? error.code : 'internal' });
+      if (running) logger.info('stream is read here', { source, stream });
+      else if (error === undefined) logger.info('stream is no longer read here', { source, stream });
+      else logger.warn('stream rests', { source, stream, error });
     },
     partAvailability({ part, available: answers, error }) {
       partAvailable.set({ part }, answers ? 1 : 0);

@@ -3,8 +3,8 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { configSchema } from '../core/config/config.ts';
 import { loggingSchema } from '../core/config/logging.ts';
+import { fullConfigSchema } from './reference/config-schema.ts';
 import { configurationPage } from './reference/configuration-page.ts';
 import { errorsPage } from './reference/errors-page.ts';
 import { editorSchema } from './reference/json-schema.ts';
@@ -16,7 +16,7 @@ const generated: Readonly<Record<string, () => string>> = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/metrics.md': metricsPage,
   'docs/reference/configuration.md': configurationPage,
-  'config/config.schema.json': () => json(editorSchema(configSchema, 'Syncline configuration')),
+  'config/config.schema.json': () => json(editorSchema(fullConfigSchema, 'Syncline configuration')),
   'config/logging.schema.json': () => json(editorSchema(loggingSchema, 'Syncline logging')),
 };
 

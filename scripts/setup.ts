@@ -21,7 +21,7 @@ for (const item of inventory) {
     continue;
   }
   if (values.check) {
-    missing += 1;
+    if (item.optional !== true) missing += 1;
     say(`  ${item.name.padEnd(9)} missing: it ${item.purpose}; \`npm run setup\` brings it`);
     continue;
   }
@@ -29,7 +29,7 @@ for (const item of inventory) {
     const where = await item.provide({ onProgress: (line) => say(`  … ${line}`), signal: abort.signal });
     say(`  ${item.name.padEnd(9)} ${where}`);
   } catch (error) {
-    missing += 1;
+    if (item.optional !== true) missing += 1;
     if (!isSyncError(error)) throw error;
     say(`  ${item.name.padEnd(9)} ${error.message}`);
   }

@@ -52,6 +52,8 @@ const addressInDocker: Readonly<Record<StackPart, (port: number) => string>> = {
   postgres: (port) => `postgres://syncline:syncline@127.0.0.1:${port}/syncline`,
   redis: (port) => `redis://127.0.0.1:${port}`,
   registry: (port) => `http://127.0.0.1:${port}/apis/ccompat/v7`,
+  firebird: (port) => `firebird://SYSDBA:syncline@127.0.0.1:${port}//var/lib/firebird/data/`,
+  mariadb: (port) => `mysql://root:syncline@127.0.0.1:${port}/`,
 };
 
 async function requireEngine(): Promise<void> {

@@ -3,7 +3,7 @@ import type { FetchContext } from './package-cache.ts';
 import type { ServiceCommand } from './service-process.ts';
 
 /** The services a stack is made of, each after what it needs. */
-export const stackParts = ['postgres', 'redis', 'kafka', 'registry'] as const;
+export const stackParts = ['postgres', 'redis', 'kafka', 'registry', 'firebird', 'mariadb'] as const;
 export type StackPart = (typeof stackParts)[number];
 
 /** The names of their ports in the data directory. */
@@ -12,6 +12,8 @@ export const portNamesOf: Readonly<Record<StackPart, readonly string[]>> = {
   redis: ['redis'],
   kafka: ['kafka', 'kafka-controller'],
   registry: ['registry'],
+  firebird: ['firebird', 'firebird-events'],
+  mariadb: ['mariadb'],
 };
 
 export interface StackSettings {

@@ -1,15 +1,21 @@
+import { findFirebird, provideFirebird } from './firebird-binaries.ts';
 import { findJava } from './java.ts';
 import { isKafkaReady, provideKafka } from './kafka.ts';
+import { findMariadb, provideMariadb } from './mariadb-binaries.ts';
 import { findMaven, provideMaven } from './maven.ts';
 import type { FetchContext } from './package-cache.ts';
+import { findPgbouncer, providePgbouncer } from './pgbouncer.ts';
 import { choosePostgres, findPostgres } from './postgres-binaries.ts';
 import { findRedis, provideRedis } from './redis.ts';
 import { isRegistryReady, provideRegistry } from './registry.ts';
+import { findWordpress, provideWordpress } from './wordpress-files.ts';
 
 /** One thing the embedded stack needs on this machine. */
 export interface InventoryItem {
   readonly name: string;
   readonly purpose: string;
+  /** Wanted by tests alone: without it the others run. */
+  readonly optional?: true;
   /** Where it is, or nothing. */
   find(): Promise<string | undefined>;
   /** Installs or fetches what is missing and returns where it is. */
@@ -47,6 +53,34 @@ export const inventory: readonly InventoryItem[] = [
     purpose: 'keeps the Avro schemas',
     find: async () => describe(await isRegistryReady(), (await findJava(21))?.binary),
     provide: async (context) => describe(true, (await provideRegistry(context)).java.binary) ?? '',
+  },
+  {
+    name: 'firebird',
+    purpose: 'stands for the Firebird databases of the tests',
+    optional: true,
+    find: async () => findFirebird()?.server,
+    provide: async (context) => (await provideFirebird(context)).server,
+  },
+  {
+    name: 'mariadb',
+    purpose: 'stands for the MySQL and MariaDB databases of the tests',
+    optional: true,
+    find: async () => findMariadb()?.server,
+    provide: async (context) => (await provideMariadb(context)).server,
+  },
+  {
+    name: 'pgbouncer',
+    purpose: 'is the pooler of the tests',
+    optional: true,
+    find: async () => findPgbouncer(),
+    provide: providePgbouncer,
+  },
+  {
+    name: 'wordpress',
+    purpose: 'is the WordPress of the tests',
+    optional: true,
+    find: async () => (await findWordpress())?.folder,
+    provide: async (context) => (await provideWordpress(context)).folder,
   },
 ];
 

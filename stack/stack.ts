@@ -10,9 +10,11 @@ import {
   type StackSettings,
   stackParts,
 } from './embedded-part.ts';
+import { embeddedFirebird } from './firebird.ts';
 import { startGuardian } from './guardian.ts';
 import { embeddedKafka } from './kafka.ts';
 import { type ManagedPart, managedProcess } from './managed-part.ts';
+import { embeddedMariadb } from './mariadb.ts';
 import { isPortFree } from './ports.ts';
 import { embeddedPostgres } from './postgres.ts';
 import { identityOf } from './process-identity.ts';
@@ -113,8 +115,12 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
 
 function embedded(name: StackPart, context: EmbeddedContext, postgresAddress: () => string): EmbeddedPart {
   switch (name) {
+    case 'firebird':
+      return embeddedFirebird(context);
     case 'kafka':
       return embeddedKafka(context);
+    case 'mariadb':
+      return embeddedMariadb(context);
     case 'postgres':
       return embeddedPostgres(context);
     case 'redis':

@@ -4,7 +4,7 @@ import { executablesNamed, lastLines, runCommand } from './command.ts';
 import { type FetchContext, lockCache } from './package-cache.ts';
 
 /** What only the system's own package manager brings. */
-export type SystemPart = 'java' | 'maven' | 'postgres' | 'redis';
+export type SystemPart = 'firebird' | 'java' | 'mariadb' | 'maven' | 'pgbouncer' | 'postgres' | 'redis' | 'wordpress';
 type PackageManager = 'apt' | 'dnf' | 'brew';
 
 const installCommands: Record<PackageManager, (packages: string) => string> = {
@@ -14,10 +14,18 @@ const installCommands: Record<PackageManager, (packages: string) => string> = {
 };
 
 const packageNames: Record<SystemPart, Record<PackageManager, string>> = {
+  firebird: { apt: 'firebird3.0-server firebird3.0-utils', dnf: 'firebird firebird-utils', brew: 'firebird' },
   java: { apt: 'default-jre-headless', dnf: 'java-21-openjdk-headless', brew: 'openjdk@21' },
+  mariadb: { apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
   maven: { apt: 'maven', dnf: 'maven', brew: 'maven' },
+  pgbouncer: { apt: 'pgbouncer', dnf: 'pgbouncer', brew: 'pgbouncer' },
   postgres: { apt: 'postgresql', dnf: 'postgresql-server', brew: 'postgresql@17' },
   redis: { apt: 'redis-server', dnf: 'redis', brew: 'redis' },
+  wordpress: {
+    apt: 'wordpress wordpress-theme-twentytwentythree php-cli php-mysql php-curl php-xml php-mbstring php-gd php-intl php-zip',
+    dnf: 'wordpress php-cli php-mysqlnd',
+    brew: 'php',
+  },
 };
 
 function packageManager(): PackageManager | undefined {

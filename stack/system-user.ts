@@ -23,20 +23,20 @@ export async function canUserRead(user: SystemUser, file: string): Promise<boole
 }
 
 /** A folder that belongs to this user and can be entered by it: at the wished path, else under the shared root. */
-export async function folderForUser(user: SystemUser | undefined, wished: string): Promise<string> {
+export async function folderForUser(user: SystemUser | undefined, wished: string, part = 'postgres'): Promise<string> {
   if (user === undefined) {
     mkdirSync(wished, { recursive: true, mode: 0o700 });
     return wished;
   }
-  for (const path of [wished, sharedPlace('postgres', wished)]) {
+  for (const path of [wished, sharedPlace(part, wished)]) {
     if (!existsSync(path)) {
       mkdirSync(path, { mode: 0o700 });
       chownSync(path, user.uid, user.gid);
     }
     if (await canUserRead(user, path)) return path;
   }
-  throw new SyncError('stack.start-failed', `postgres: no folder that user ${user.uid} can enter: ${wished}, ${sharedRoot}`, {
-    details: { part: 'postgres' },
+  throw new SyncError('stack.start-failed', `${part}: no folder that user ${user.uid} can enter: ${wished}, ${sharedRoot}`, {
+    details: { part },
   });
 }
 

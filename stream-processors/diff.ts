@@ -1,11 +1,13 @@
 import type { EntityPlan } from '../core/entity-plan.ts';
 import type { CacheEntry, CacheWrite } from '../core/ports/state-cache.ts';
 import { isAfter, lowestPosition } from '../core/position.ts';
-import type { IdentifiedChange, IdentifiedRecord } from './identify.ts';
+import type { Arrival, Departure, IdentifiedChange, IdentifiedRecord } from './identify.ts';
+
+export type ForwardedRecord = IdentifiedChange | Departure | Arrival;
 
 export interface DiffVerdicts {
-  /** Changes to send on, in the order of the log. */
-  readonly forward: readonly IdentifiedChange[];
+  /** What to send on, in the order of the log. */
+  readonly forward: readonly ForwardedRecord[];
   /** Raw offsets of what is stopped. */
   readonly unchanged: readonly number[];
   readonly writes: readonly CacheWrite[];
@@ -34,7 +36,7 @@ export interface DiffInput {
  * key (`settled`), it was left by an earlier raw record, the record is newer than it and equal to it.
  */
 export function diff({ plan, records, cached, announced, confirmed }: DiffInput): DiffVerdicts {
-  const forward: IdentifiedChange[] = [];
+  const forward: ForwardedRecord[] = [];
   const latest = new Map<string, CacheWrite>();
   const unchanged: number[] = [];
   let hits = 0;
@@ -49,6 +51,13 @@ export function diff({ plan, records, cached, announced, confirmed }: DiffInput)
       if (record.key !== null) forget(latest, record.key, record.letter.origin.offset);
       continue;
     }
+    if (record.kind === 'departure' || record.kind === 'rejoin') {
+      // What was stored under the former entity says nothing of the one the record is bound to now.
+      const { key, offset } = placeOf(record);
+      forget(latest, key, offset);
+      forward.push(record);
+      continue;
+    }
     const { offset } = record.record;
     if (announced.stopped.has(offset)) {
       unchanged.push(offset);
@@ -61,7 +70,8 @@ export function diff({ plan, records, cached, announced, confirmed }: DiffInput)
     else misses++;
     const settled = before !== undefined && (before.settled || (inBatch === undefined && confirmed.has(key)));
     const newer = before !== undefined && isAfter(record.event.position, before.position);
-    const mayStop = plan.ordered && settled && newer && record.replayOf === undefined && offset >= announced.through;
+    const mayStop =
+      plan.ordered && settled && newer && !record.inTransit && record.replayOf === undefined && offset >= announced.through;
     if (mayStop && isEqual(plan, before, record)) {
       unchanged.push(offset);
       if (!before.settled) latest.set(key, { ...before, key, settled: true });
@@ -69,7 +79,8 @@ export function diff({ plan, records, cached, announced, confirmed }: DiffInput)
     }
     forward.push(record);
     // A late older record does not replace what is newest.
-    if (plan.ordered && (before === undefined || newer)) latest.set(key, entryOf(record));
+    if (record.inTransit) forget(latest, key, offset);
+    else if (plan.ordered && (before === undefined || newer)) latest.set(key, entryOf(record));
   }
   return { forward, unchanged, writes: [...latest.values()], hits, misses };
 }
@@ -82,7 +93,7 @@ export function unsettledMatches(
 ): IdentifiedChange[] {
   const matches = new Map<string, IdentifiedChange>();
   for (const record of records) {
-    if (record.kind !== 'change') continue;
+    if (record.kind !== 'change' || record.inTransit) continue;
     const entry = usable(cached.get(record.event.key), record.record.offset);
     if (entry && !entry.settled && isEqual(plan, entry, record)) matches.set(record.event.key, record);
   }
@@ -92,6 +103,12 @@ export function unsettledMatches(
 /** An equal or larger offset is this record's own or a later one's trace: a redelivery, which must be sent on again. */
 function usable(entry: CacheEntry | undefined, offset: number): CacheEntry | undefined {
   return entry !== undefined && entry.offset < offset ? entry : undefined;
+}
+
+function placeOf(record: Departure | Arrival): { readonly key: string; readonly offset: number } {
+  if (record.kind === 'rejoin') return { key: record.key, offset: record.record.offset };
+  const { cause } = record;
+  return { key: cause.kind === 'change' ? cause.event.key : cause.key, offset: cause.record.offset };
 }
 
 function isEqual(plan: EntityPlan, before: CacheEntry, record: IdentifiedChange): boolean {

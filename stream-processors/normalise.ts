@@ -1,8 +1,11 @@
 import type { ChangeEvent } from '../core/change-event.ts';
 import { rawHeaders } from '../core/change-event.ts';
+import { refusalFrom } from '../core/codec/refusal-message.ts';
 import { type DeadLetter, deadLetterOf } from '../core/dead-letter.ts';
 import type { EntityPlan } from '../core/entity-plan.ts';
 import { SyncError } from '../core/errors.ts';
+import type { Rejoin, Relink } from '../core/identity/move.ts';
+import { decodeRejoin, decodeRelink, rawControlIn } from '../core/identity/move-message.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { LogRecord } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
@@ -28,6 +31,23 @@ export interface ForgottenKey {
   readonly record: LogRecord;
 }
 
+/** Somebody moves the record to another entity. */
+export interface RelinkOrder {
+  readonly kind: 'relink';
+  readonly key: string;
+  readonly record: LogRecord;
+  readonly relink: Relink;
+}
+
+/** What a record's former entity knew of it, already canonical. */
+export interface RejoiningState {
+  readonly kind: 'rejoin';
+  readonly key: string;
+  readonly record: LogRecord;
+  readonly rejoin: Rejoin;
+  readonly replayOf: string | undefined;
+}
+
 export interface DeadRecord {
   readonly kind: 'dead';
   readonly key: string | null;
@@ -40,6 +60,8 @@ export type NormalisedRecord =
   | MappedChange
   /** The stages downstream rejected this key's last change: its cache entry must go. */
   | ForgottenKey
+  | RelinkOrder
+  | RejoiningState
   | DeadRecord;
 
 /** No record's fingerprint looks like this. */
@@ -56,6 +78,10 @@ export function normalise(
   if (record.headers[rawHeaders.control] === 'forget' && record.key !== null) return { kind: 'forget', key: record.key, record };
   let event: ChangeEvent | undefined;
   try {
+    const moving = movingRecord(record, replayOf);
+    if (moving !== undefined) return moving;
+    const refusal = refusalFrom(record);
+    if (refusal !== undefined) return deadRecord(plan, partition, record, refusal.event, refusal.error, nowMs);
     event = decode(plan, codec, record);
     const data = event.data === null || event.operation === 'delete' ? null : plan.mapping.map(event.data);
     const fingerprint = data === null ? deletedFingerprint : plan.comparison.fingerprint(data);
@@ -65,6 +91,18 @@ export function normalise(
     if (!(error instanceof SyncError)) throw error;
     return deadRecord(plan, partition, record, event, error, nowMs);
   }
+}
+
+function movingRecord(record: LogRecord, replayOf: string | undefined): RelinkOrder | RejoiningState | undefined {
+  const { key, value, headers } = record;
+  const said = headers[rawHeaders.control];
+  // A replay brings the bytes alone.
+  if (said === undefined && replayOf === undefined) return undefined;
+  const control = value === null || key === null ? undefined : rawControlIn(value);
+  if (control === 'relink') return { kind: 'relink', key: key!, record, relink: decodeRelink(value!) };
+  if (control === 'rejoin') return { kind: 'rejoin', key: key!, record, rejoin: decodeRejoin(value!), replayOf };
+  if (said === undefined) return undefined;
+  throw new SyncError('record.malformed', `nothing here understands the control message ${said}`);
 }
 
 export function deadRecord(

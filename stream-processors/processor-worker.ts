@@ -1,10 +1,10 @@
-import type { CanonicalRecord, ChangeEvent } from '../core/change-event.ts';
+import type { ChangeEvent } from '../core/change-event.ts';
 import { type DeadLetter, type DeadLetterTopic, deadLetterMessages } from '../core/dead-letter.ts';
 import type { EntityPlan } from '../core/entity-plan.ts';
 import { SyncError } from '../core/errors.ts';
 import { partitionOf } from '../core/partition.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { BatchVerdict, LogBatch, LogProducer, LogRecord, OutgoingRecord, PartitionWorker } from '../core/ports/event-log.ts';
+import type { BatchVerdict, LogBatch, LogProducer, LogRecord, PartitionWorker } from '../core/ports/event-log.ts';
 import type { IdentityStore } from '../core/ports/identity-store.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
 import type { ProcessorLease, RangeOutcome, StageLedger } from '../core/ports/stage-ledger.ts';
@@ -13,17 +13,15 @@ import type { Telemetry } from '../core/ports/telemetry.ts';
 import { ProducerPool } from '../core/producer-pool.ts';
 import { refusedChange } from '../core/refused-change.ts';
 import { CacheSession } from './cache-session.ts';
+import { type CanonicalLine, encodeForward } from './canonical-messages.ts';
 import { type Announcement, type DiffVerdicts, diff, forgottenEntry, unsettledMatches } from './diff.ts';
-import { type IdentifiedChange, type IdentifiedRecord, identify } from './identify.ts';
-import { type DeadRecord, deadRecord, normalise } from './normalise.ts';
+import { type IdentifiedRecord, identify } from './identify.ts';
+import { type DeadRecord, normalise } from './normalise.ts';
 import { glimpseOf, takeRepeats } from './repeats.ts';
 
 /** One raw topic as the worker sees it. */
-export interface ProcessorLine {
-  readonly plan: EntityPlan;
+export interface ProcessorLine extends CanonicalLine {
   readonly rawCodec: RecordCodec<ChangeEvent>;
-  readonly canonicalCodec: RecordCodec<CanonicalRecord>;
-  readonly canonicalPartitions: number;
 }
 
 export interface ProcessorDeps {
@@ -229,66 +227,12 @@ interface Judged {
   readonly misses: number;
 }
 
-interface EncodedChanges {
-  readonly messages: OutgoingRecord[];
-  /** Changes whose text no database takes. */
-  readonly rejected: DeadRecord[];
-}
-
-function encodeForward(
-  line: ProcessorLine,
-  batch: LogBatch,
-  changes: readonly IdentifiedChange[],
-  nowMs: number,
-): EncodedChanges {
-  const { plan, canonicalCodec, canonicalPartitions } = line;
-  const messages: OutgoingRecord[] = [];
-  const rejected: DeadRecord[] = [];
-  for (const change of changes) {
-    try {
-      const value = canonicalCodec.encode(canonicalOf(plan, batch, change));
-      const partition = partitionOf(change.entityId, canonicalPartitions);
-      messages.push({ topic: plan.canonicalTopic, partition, key: change.entityId, value });
-    } catch (error) {
-      if (!(error instanceof SyncError)) throw error;
-      rejected.push(deadRecord(plan, batch.partition, change.record, change.event, error, nowMs));
-    }
-  }
-  return { messages, rejected };
-}
-
 function withRepeats(verdicts: DiffVerdicts, repeats: readonly number[]): DiffVerdicts {
   return { ...verdicts, unchanged: [...repeats, ...verdicts.unchanged], hits: verdicts.hits + repeats.length };
 }
 
 function forgetting({ letter, key }: DeadRecord): CacheWrite {
   return forgottenEntry(key ?? '', letter.origin.offset);
-}
-
-function canonicalOf(plan: EntityPlan, batch: LogBatch, change: IdentifiedChange): CanonicalRecord {
-  const { event, data, record, replayOf } = change;
-  return {
-    eventId: event.eventId,
-    source: plan.source,
-    sourceType: plan.sourceType,
-    kind: plan.kind,
-    key: event.key,
-    entityId: change.entityId,
-    operation: event.operation,
-    position: event.position,
-    occurredAt: event.occurredAt,
-    receivedAtMs: record.timestampMs,
-    correlationId: event.correlationId,
-    checksum:
-      data === null
-        ? null
-        : plan.fingerprintIsChecksum
-          ? (change.fingerprint as CanonicalRecord['checksum'])
-          : plan.checksum(data),
-    data,
-    origin: { topic: batch.topic, partition: batch.partition, offset: record.offset },
-    ...(replayOf === undefined ? {} : { replayOf }),
-  };
 }
 
 function owned(lease: ProcessorLease | null, before: ProcessorLease): ProcessorLease {

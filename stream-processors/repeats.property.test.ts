@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ChangeEvent, EntityId, EventId } from '../core/change-event.ts';
+import type { ChangeEvent, EventId } from '../core/change-event.ts';
 import { rawHeaders } from '../core/change-event.ts';
 import { jsonCodecs } from '../core/codec/json-codec.ts';
 import { compileEntityPlan } from '../core/entity-plan.ts';
@@ -10,8 +10,8 @@ import type { LogRecord } from '../core/ports/event-log.ts';
 import type { CacheEntry } from '../core/ports/state-cache.ts';
 import { orderOf, positionOf } from '../core/position.ts';
 import { topicNames } from '../core/topics.ts';
-import { diff } from './diff.ts';
-import type { IdentifiedRecord } from './identify.ts';
+import { type DiffVerdicts, diff } from './diff.ts';
+import type { IdentifiedChange, IdentifiedRecord } from './identify.ts';
 import { normalise } from './normalise.ts';
 import { glimpseOf, takeRepeats } from './repeats.ts';
 
@@ -112,8 +112,8 @@ describe('repeats taken out before they are read', () => {
               const identified = some.map((record): IdentifiedRecord => {
                 const normalised = normalise(plan, 0, codec, glimpseOf(codec, record), 0);
                 return normalised.kind === 'change'
-                  ? { ...normalised, entityId: entityIdOf('products', normalised.event.key) as EntityId }
-                  : normalised;
+                  ? { ...normalised, entityId: entityIdOf('products', normalised.event.key), tenure: 0, inTransit: false }
+                  : (normalised as IdentifiedRecord);
               });
               return diff({ plan, records: identified, cached, announced, confirmed: new Set() });
             };
@@ -127,7 +127,8 @@ describe('repeats taken out before they are read', () => {
             const reduced = judge(rest.map(({ record }) => record));
             repeatsSeen += repeats.length;
             expect([...repeats, ...reduced.unchanged].sort()).toEqual([...whole.unchanged].sort());
-            expect(reduced.forward.map(({ record }) => record.offset)).toEqual(whole.forward.map(({ record }) => record.offset));
+            const offsetsOf = ({ forward }: DiffVerdicts) => forward.map((one) => (one as IdentifiedChange).record.offset);
+            expect(offsetsOf(reduced)).toEqual(offsetsOf(whole));
             expect(reduced.writes).toEqual(whole.writes);
           },
         ),

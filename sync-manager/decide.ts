@@ -2,32 +2,31 @@ import { checksumOf } from '../core/canonical/canonical.ts';
 import { type CanonicalRecord, type EntityId, type EventId, goldenSourceType } from '../core/change-event.ts';
 import type { Acknowledgement } from '../core/conflict/acknowledgement.ts';
 import type { Conflict } from '../core/conflict/conflict.ts';
-import { type Resolution, resolve, resolveAcknowledgement } from '../core/conflict/engine.ts';
+import { type Resolution, remerge, resolve, resolveAcknowledgement } from '../core/conflict/engine.ts';
 import type { ConflictPolicy } from '../core/conflict/policy.ts';
 import { operatorSourceType } from '../core/conflict/voice.ts';
 import type { DeadLetter } from '../core/dead-letter.ts';
 import { type DifferenceChanges, differenceChanges } from '../core/differences/difference.ts';
 import type { DifferencePair } from '../core/differences/difference-pair.ts';
 import { unreachable } from '../core/errors.ts';
-import type { EventStatus, Outcome, OutcomeCount } from '../core/outcome.ts';
-import type { BatchEffects, EventRow, ForgetNotice, ReplayOutcome, StateHead, StateRow } from '../core/ports/sync-store.ts';
+import type { Leave } from '../core/identity/move.ts';
+import { credibleKnowledge, type WithdrawalCause, withdraw } from '../core/identity/withdrawal.ts';
+import type { EventStatus } from '../core/outcome.ts';
+import type {
+  BatchEffects,
+  EventRow,
+  ForgetNotice,
+  RejoinNotice,
+  ReplayOutcome,
+  StateHead,
+  StateRow,
+} from '../core/ports/sync-store.ts';
 import { isAfter } from '../core/position.ts';
 import { type RefusedChange, refusedChange } from '../core/refused-change.ts';
+import type { Arrival, ArrivedAcknowledgement, ArrivedLeave, ArrivedRemerge } from './arrival.ts';
+import { carriedChange, carriedRow, isOf, rejoinNotice } from './carried-state.ts';
 import { type EntityRows, EntityTable } from './entity-rows.ts';
-
-/** What came on a canonical topic and is not settled yet. */
-export type Arrival =
-  | { readonly kind: 'record'; readonly record: CanonicalRecord }
-  /** A record that cannot be settled. */
-  | { readonly kind: 'dead'; readonly record: CanonicalRecord; readonly letter: DeadLetter }
-  | ArrivedAcknowledgement;
-
-/** Word of a write-back. It has no raw record, so there is nothing to account for. */
-export interface ArrivedAcknowledgement {
-  readonly kind: 'acknowledgement';
-  readonly ledgerId: string;
-  readonly acknowledgement: Acknowledgement;
-}
+import { eventRow, leaveRow, OutcomeCounter } from './event-rows.ts';
 
 export interface DecideInput {
   readonly arrivals: readonly Arrival[];
@@ -55,43 +54,6 @@ export function decide(input: DecideInput): BatchEffects {
   return batch.effects();
 }
 
-/** Entities more than one source speaks of, in the tables or in the batch. */
-export function sharedEntities(arrivals: readonly Arrival[], heads: readonly StateHead[]): EntityId[] {
-  const speakers = new Map<EntityId, string>();
-  const shared = new Set(arrivals.filter(needsTheEngine).map((arrival) => subjectOf(arrival).entityId));
-  for (const { entityId, sourceType } of [...heads, ...arrivals.map(subjectOf)]) {
-    if (sourceType === goldenSourceType) continue;
-    const first = speakers.get(entityId);
-    if (first === undefined) speakers.set(entityId, sourceType);
-    else if (first !== sourceType) shared.add(entityId);
-  }
-  return [...shared];
-}
-
-export function subjectOf(arrival: Arrival): { readonly entityId: EntityId; readonly sourceType: string } {
-  return arrival.kind === 'acknowledgement' ? arrival.acknowledgement : arrival.record;
-}
-
-/** Whatever else is known of the entity. */
-function needsTheEngine(arrival: Arrival): boolean {
-  return arrival.kind === 'acknowledgement' || arrival.record.sourceType === operatorSourceType;
-}
-
-export function recordsOf(arrivals: readonly Arrival[]): CanonicalRecord[] {
-  return arrivals.flatMap((arrival) => (arrival.kind === 'acknowledgement' ? [] : [arrival.record]));
-}
-
-/** Events whose id may stand in the tables: what is newer than its source's state cannot. */
-export function maybeKnown(records: readonly CanonicalRecord[], heads: readonly StateHead[]): EventId[] {
-  const positions = new Map(heads.map((row) => [`${row.entityId}\0${row.sourceType}`, row.position]));
-  return records
-    .filter((record) => {
-      const stored = positions.get(`${record.entityId}\0${record.sourceType}`);
-      return stored !== undefined && stored !== null && !isAfter(record.position, stored);
-    })
-    .map((record) => record.eventId);
-}
-
 interface Settled {
   readonly outcome: EventStatus | 'duplicate';
   /** The golden row that the record made. */
@@ -109,6 +71,7 @@ class BatchDecision {
   readonly #letters: DeadLetter[] = [];
   readonly #refused: RefusedChange[] = [];
   readonly #forgets: ForgetNotice[] = [];
+  readonly #rejoins: RejoinNotice[] = [];
   readonly #acknowledged: string[] = [];
   readonly #resolved = new Set<EntityId>();
   readonly #counter = new OutcomeCounter();
@@ -130,8 +93,14 @@ class BatchDecision {
       case 'dead':
         this.#bury(arrival.record, arrival.letter);
         break;
+      case 'leave':
+        this.#leave(arrival);
+        break;
       case 'acknowledgement':
         this.#acknowledge(arrival);
+        break;
+      case 'remerge':
+        this.#remerge(arrival);
         break;
       default:
         unreachable(arrival);
@@ -139,16 +108,24 @@ class BatchDecision {
   }
 
   effects(): BatchEffects {
+    const removals = this.#entities.removed();
+    const rejoins = this.#rejoins;
     return {
       events: this.#events,
       states: this.#entities.touched(),
+      ...(removals.length === 0 ? {} : { removals }),
       conflicts: [...this.#conflicts.values()],
       acknowledged: this.#acknowledged,
       differences: this.#differences(),
       counts: this.#counter.counts(),
       replays: this.#replays,
       refused: this.#refused,
-      outbox: { resolved: [...this.#resolved], deadLetters: this.#letters, forgets: this.#forgets },
+      outbox: {
+        resolved: [...this.#resolved],
+        deadLetters: this.#letters,
+        forgets: this.#forgets,
+        ...(rejoins.length === 0 ? {} : { rejoins }),
+      },
     };
   }
 
@@ -173,7 +150,68 @@ class BatchDecision {
     if (!this.#input.unacknowledged.has(ledgerId) || this.#acknowledged.includes(ledgerId)) return;
     this.#acknowledged.push(ledgerId);
     const entity = this.#entities.of(acknowledgement.entityId);
-    this.#apply(entity, acknowledgement, resolveAcknowledgement(this.#input.policy, entity.view(), acknowledgement));
+    const view = entity.view();
+    const heard = { ...acknowledgement, knowledge: credibleKnowledge(acknowledgement.knowledge, view) };
+    this.#apply(entity, heard, resolveAcknowledgement(this.#input.policy, view, heard));
+  }
+
+  /** Invariant 7. Where the record is what comes of the rows nothing happens, however often it is said. */
+  #remerge({ entityId, entityKind: kind }: ArrivedRemerge): void {
+    const entity = this.#entities.of(entityId);
+    const view = entity.view();
+    const [first] = view.rows;
+    if (first === undefined) return;
+    const { golden, conflicts } = remerge(this.#input.policy, view);
+    const before = view.golden;
+    const damaged = before !== undefined && before.checksum !== checksumOfData(before.data, undefined);
+    if (!golden.moved && !damaged) return;
+    for (const conflict of conflicts) this.#conflicts.set(conflict.conflictId, conflict);
+    const cause = { entityId, kind, sourceType: goldenSourceType, eventId: before?.eventId ?? first.eventId };
+    this.#putGolden(entity, cause, { ...golden, moved: true }, undefined);
+  }
+
+  /** The source's row goes, and what it says goes to the entity the record is bound to by now: the change in hand, if that is newer. */
+  #leave({ record, leave, letter }: ArrivedLeave): void {
+    const entity = this.#entities.of(record.entityId);
+    const row = entity.of(record.sourceType);
+    const own = isOf(row, leave.tenure) ? (row as StateRow) : undefined;
+    const known = this.#seen.has(record.eventId) || this.#input.known.has(record.eventId);
+    const isNewest = own?.position === undefined || own.position === null || isAfter(record.position, own.position);
+    const change = leave.hasChange && letter === undefined && !known && isNewest;
+    const carried = own === undefined ? null : carriedRow(own, leave, record.correlationId);
+    this.#rejoins.push(rejoinNotice(record, change ? carriedChange(record) : carried));
+    if (letter === undefined) this.#settleLeave(record, leave, { known, change, own });
+    else this.#bury(record, letter);
+    if (own === undefined) return;
+    const golden = this.#withdraw(entity, { ...record, eventId: leave.eventId }, leave.to);
+    if (!this.#input.known.has(leave.eventId)) this.#events.push(leaveRow(record, leave, golden));
+  }
+
+  #settleLeave(
+    record: CanonicalRecord,
+    { hasChange }: Leave,
+    { known, change, own }: { known: boolean; change: boolean; own: StateRow | undefined },
+  ): void {
+    const overtaken = record.replayOf === undefined ? 'stale' : 'superseded';
+    const outcome = change || (!hasChange && own) ? 'applied' : !hasChange ? 'unchanged' : known ? 'duplicate' : overtaken;
+    if (outcome === overtaken) {
+      this.#seen.add(record.eventId);
+      this.#events.push(eventRow(record, outcome));
+    }
+    this.#counter.add(record, outcome);
+    if (record.replayOf !== undefined) this.#replays.push({ deadLetterId: record.replayOf, outcome });
+  }
+
+  /** Takes the row out and merges the rest anew. Returns the golden row where its data moved. */
+  #withdraw(entity: EntityRows, cause: WithdrawalCause, to: EntityId | null): StateRow | undefined {
+    const before = entity.golden;
+    const { golden, conflicts, rows, emptied } = withdraw(this.#input.policy, entity.view(), cause);
+    entity.remove(cause.sourceType);
+    for (const row of rows) entity.put(row);
+    for (const conflict of conflicts) this.#conflicts.set(conflict.conflictId, conflict);
+    if (before === undefined) return undefined;
+    const voice = emptied && to !== null ? { ...golden.voice, mergedInto: to } : golden.voice;
+    return this.#putGolden(entity, cause, { ...golden, voice }, undefined);
   }
 
   #settle(record: CanonicalRecord): void {
@@ -186,20 +224,26 @@ class BatchDecision {
 
   #outcomeOf(record: CanonicalRecord, entity: EntityRows): Settled {
     if (this.#seen.has(record.eventId) || this.#input.known.has(record.eventId)) return { outcome: 'duplicate' };
-    const before = entity.of(record.sourceType);
+    const tenure = record.tenure ?? 0;
+    const tenant = entity.of(record.sourceType);
+    const isLate = tenant !== undefined && tenure < (tenant.tenure ?? 0);
+    const before = tenant !== undefined && tenure > (tenant.tenure ?? 0) ? undefined : tenant;
     const decision = record.sourceType === operatorSourceType;
     // Invariant 4: a change not above its source's stored position changes nothing. Decisions have no order: the first wins.
-    if (!decision && before?.position && !isAfter(record.position, before.position)) {
+    if (isLate || (!decision && before?.position && !isAfter(record.position, before.position))) {
       return { outcome: record.replayOf === undefined ? 'stale' : 'superseded' };
     }
     const deleted = record.data === null;
     if (!decision && before !== undefined && before.deleted === deleted && before.checksum === record.checksum) {
       // The newer position is kept even then: it is what a late older change is held against.
-      entity.put({ ...stateOf(record), version: before.version, voice: 'voice' in before ? before.voice : null });
+      const voice = 'voice' in before ? (before as StateRow).voice : null;
+      entity.put({ ...stateOf(record), ...tenureOf(record), version: before.version, voice });
       return { outcome: 'unchanged' };
     }
     if (!decision && !this.#input.isShared && !entity.isShared(record.sourceType))
       return this.#applyAlone(record, entity, before);
+    // Another record of the source has the place now.
+    if (tenant !== before) this.#withdraw(entity, record, null);
     const known = new Set(Object.keys(entity.view().golden?.voice?.open ?? {}));
     const resolution = resolve(this.#input.policy, entity.view(), record);
     if (resolution.row === undefined) return { outcome: 'unchanged' };
@@ -211,7 +255,7 @@ class BatchDecision {
   /** Where one source speaks of an entity, its word is the golden record. */
   #applyAlone(record: CanonicalRecord, entity: EntityRows, before: StateHead | undefined): Settled {
     const state = stateOf(record);
-    entity.put({ ...state, version: (before?.version ?? 0) + 1, voice: null });
+    entity.put({ ...state, ...tenureOf(record), version: (before?.version ?? 0) + 1, voice: null });
     const { golden } = entity;
     if (golden !== undefined && golden.deleted === state.deleted && golden.checksum === state.checksum)
       return { outcome: 'applied' };
@@ -230,9 +274,21 @@ class BatchDecision {
   /** Takes over what the engine found. Returns the golden row where its data moved. */
   #apply(entity: EntityRows, cause: CanonicalRecord | Acknowledgement, resolution: Resolution): StateRow | undefined {
     const { row, golden, conflicts, differs } = resolution;
-    const before = entity.golden;
-    if (row !== undefined) entity.put(row);
+    if (row !== undefined) entity.put({ ...row, ...tenureOf(cause) });
     for (const conflict of conflicts) this.#conflicts.set(conflict.conflictId, conflict);
+    const stored = this.#putGolden(entity, cause, golden, row);
+    if (differs && this.#input.writtenBack.has(cause.sourceType)) this.#resolved.add(cause.entityId);
+    return stored;
+  }
+
+  /** Returns the row where it is new or its data moved. */
+  #putGolden(
+    entity: EntityRows,
+    cause: WithdrawalCause,
+    golden: Resolution['golden'],
+    row: StateRow | undefined,
+  ): StateRow | undefined {
+    const before = entity.golden;
     const { moved } = golden;
     const stored: StateRow = {
       entityId: cause.entityId,
@@ -247,7 +303,7 @@ class BatchDecision {
       voice: golden.voice,
     };
     entity.put(stored);
-    if (moved || (differs && this.#input.writtenBack.has(cause.sourceType))) this.#resolved.add(cause.entityId);
+    if (moved) this.#resolved.add(cause.entityId);
     return moved || before === undefined ? stored : undefined;
   }
 }
@@ -270,36 +326,6 @@ function stateOf(record: CanonicalRecord): Omit<StateRow, 'version' | 'voice'> {
   };
 }
 
-function eventRow(record: CanonicalRecord, status: EventStatus, golden: StateRow | undefined): EventRow {
-  return {
-    eventId: record.eventId,
-    sourceType: record.sourceType,
-    sourceId: record.key,
-    entityId: record.entityId,
-    operation: record.operation,
-    data: record.data,
-    checksum: record.checksum,
-    position: record.position,
-    occurredAt: record.occurredAt,
-    receivedAtMs: record.receivedAtMs,
-    status,
-    correlationId: record.correlationId,
-    goldenVersion: golden?.version ?? null,
-    ...(golden === undefined || golden.checksum === record.checksum ? {} : { goldenData: golden.data }),
-  };
-}
-
-class OutcomeCounter {
-  readonly #counts = new Map<string, OutcomeCount>();
-
-  add(record: CanonicalRecord, outcome: Outcome): void {
-    const { topic, partition } = record.origin;
-    const id = `${topic}/${partition}/${outcome}`;
-    const count = (this.#counts.get(id)?.count ?? 0) + 1;
-    this.#counts.set(id, { topic, partition, outcome, count });
-  }
-
-  counts(): OutcomeCount[] {
-    return [...this.#counts.values()];
-  }
+function tenureOf(cause: CanonicalRecord | Acknowledgement): { readonly tenure?: number } {
+  return 'tenure' in cause && cause.tenure !== undefined ? { tenure: cause.tenure } : {};
 }

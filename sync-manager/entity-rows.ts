@@ -3,7 +3,7 @@ import { type EntityId, goldenSourceType } from '../core/change-event.ts';
 import type { GoldenRow } from '../core/conflict/conflict.ts';
 import type { ConflictView } from '../core/conflict/engine.ts';
 import type { SourceRow } from '../core/conflict/voice.ts';
-import type { StateHead, StateRow } from '../core/ports/sync-store.ts';
+import type { StateHead, StateKey, StateRow } from '../core/ports/sync-store.ts';
 
 /** The rows of one entity while a batch is decided: what the tables hold, and what the batch makes of it. */
 export class EntityRows {
@@ -11,6 +11,7 @@ export class EntityRows {
   readonly before: readonly (StateHead | StateRow)[];
   readonly #rows = new Map<string, StateHead | StateRow>();
   readonly #touched = new Map<string, StateRow>();
+  readonly #removed = new Set<string>();
 
   constructor(rows: readonly (StateHead | StateRow)[]) {
     this.before = rows;
@@ -39,9 +40,21 @@ export class EntityRows {
     return false;
   }
 
+  /** Source types whose rows went and did not come again. */
+  get removed(): Iterable<string> {
+    return this.#removed;
+  }
+
   put(row: StateRow): void {
+    this.#removed.delete(row.sourceType);
     this.#rows.set(row.sourceType, row);
     this.#touched.set(row.sourceType, row);
+  }
+
+  remove(sourceType: string): void {
+    this.#rows.delete(sourceType);
+    this.#touched.delete(sourceType);
+    if (this.before.some((row) => row.sourceType === sourceType)) this.#removed.add(sourceType);
   }
 
   /** As the conflict engine sees it: it wrote the voices, so it knows which row has which. */
@@ -78,6 +91,12 @@ export class EntityTable {
 
   all(): Iterable<EntityRows> {
     return this.#entities.values();
+  }
+
+  removed(): StateKey[] {
+    return [...this.#entities].flatMap(([entityId, entity]) =>
+      [...entity.removed].map((sourceType) => ({ entityId, sourceType })),
+    );
   }
 
   touched(): StateRow[] {

@@ -1,6 +1,7 @@
 import { type EntityId, type GoldenRecord, rawHeaders } from '../core/change-event.ts';
 import { type DeadLetterTopic, deadLetterMessages } from '../core/dead-letter.ts';
 import { SyncError } from '../core/errors.ts';
+import { encodeRejoin } from '../core/identity/move-message.ts';
 import { partitionOf } from '../core/partition.ts';
 import type { LogProducer, OutgoingRecord, PartitionRef } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
@@ -119,7 +120,14 @@ export class Publisher {
       value: null,
       headers: { [rawHeaders.control]: 'forget' },
     }));
-    return [...letters, ...forgets];
+    const rejoins = (outbox.rejoins ?? []).map(({ topic, partition, key, rejoin }) => ({
+      topic,
+      partition,
+      key,
+      value: encodeRejoin(rejoin),
+      headers: { [rawHeaders.control]: 'rejoin' },
+    }));
+    return [...letters, ...forgets, ...rejoins];
   }
 }
 

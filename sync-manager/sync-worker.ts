@@ -1,9 +1,20 @@
-import { type CanonicalRecord, type GoldenRecord, goldenSourceType, type Origin, rawHeaders } from '../core/change-event.ts';
+import {
+  type CanonicalRecord,
+  canonicalControls,
+  canonicalHeaders,
+  type EntityId,
+  type GoldenRecord,
+  goldenSourceType,
+  type Origin,
+  rawHeaders,
+} from '../core/change-event.ts';
 import { decodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
 import type { ConflictPolicy } from '../core/conflict/policy.ts';
 import { deadLetterOf } from '../core/dead-letter.ts';
 import type { DifferencePair } from '../core/differences/difference-pair.ts';
 import { SyncError } from '../core/errors.ts';
+import type { LeaveMessage } from '../core/identity/move.ts';
+import { decodeLeave } from '../core/identity/move-message.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { BatchVerdict, LogBatch, LogRecord, PartitionRef, PartitionWorker } from '../core/ports/event-log.ts';
 import type { RecordCodec } from '../core/ports/record-codec.ts';
@@ -16,7 +27,17 @@ import {
   type Written,
 } from '../core/ports/sync-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
-import { type Arrival, decide, maybeKnown, recordsOf, sharedEntities, subjectOf } from './decide.ts';
+import {
+  type Arrival,
+  type ArrivedLeave,
+  eventIdsOf,
+  isWord,
+  maybeKnown,
+  recordsOf,
+  sharedEntities,
+  subjectOf,
+} from './arrival.ts';
+import { decide } from './decide.ts';
 import type { Publisher, PublishLine } from './publisher.ts';
 
 /** One canonical topic as the worker sees it. */
@@ -128,7 +149,7 @@ export class SyncWorker implements PartitionWorker {
     for (const message of batch.records) {
       const arrival = this.#decode(line, batch, message);
       if (arrival === null) continue;
-      if (arrival.kind === 'record') {
+      if (!isWord(arrival)) {
         const { origin } = arrival.record;
         const id = originId(origin);
         if (origin.offset <= (through.get(id) ?? -1)) continue;
@@ -143,9 +164,17 @@ export class SyncWorker implements PartitionWorker {
   #decode(line: SyncLine, batch: LogBatch, message: LogRecord): Exclude<Arrival, { kind: 'dead' }> | null {
     try {
       if (message.value === null) throw new SyncError('record.malformed', 'the message has no value');
-      if (message.headers[rawHeaders.control] === 'acknowledged')
-        return { kind: 'acknowledgement', ...decodeAcknowledgement(message.value) };
-      return { kind: 'record', record: line.canonicalCodec.decode(message.value) };
+      switch (message.headers[rawHeaders.control]) {
+        case canonicalControls.acknowledged:
+          return { kind: 'acknowledgement', ...decodeAcknowledgement(message.value) };
+        case canonicalControls.leave:
+          return this.#leaveOf(line, decodeLeave(message.value));
+        case canonicalControls.remerge:
+          return { kind: 'remerge', entityId: (message.key ?? '') as EntityId, entityKind: line.kind };
+      }
+      const record = line.canonicalCodec.decode(message.value);
+      const tenure = message.headers[canonicalHeaders.tenure];
+      return { kind: 'record', record: tenure === undefined ? record : { ...record, tenure: Number(tenure) } };
     } catch (error) {
       if (!(error instanceof SyncError)) throw error;
       this.#deps.telemetry.deadLettered({
@@ -174,8 +203,8 @@ export class SyncWorker implements PartitionWorker {
     if (arrivals.length === 0) throw error;
     const [only] = arrivals;
     if (arrivals.length === 1 && only) {
-      if (only.arrival.kind !== 'record') throw error;
-      return [{ arrivals: [{ offset: only.offset, arrival: this.#deadArrival(line, only.arrival.record, error) }], through }];
+      const arrival = this.#withoutFault(line, only.arrival, error);
+      return [{ arrivals: [{ offset: only.offset, arrival }], through }];
     }
     const middle = arrivals.length >> 1;
     const second = arrivals.slice(middle);
@@ -185,24 +214,23 @@ export class SyncWorker implements PartitionWorker {
     ];
   }
 
-  #deadArrival(line: SyncLine, record: CanonicalRecord, error: BatchRejected): Arrival {
-    const subject = {
-      origin: record.origin,
-      stage: 'sync-manager',
-      source: record.source,
-      kind: line.kind,
-      key: record.key,
-      eventId: record.eventId,
-      correlationId: record.correlationId,
-      body: null,
-      replayOf: record.replayOf,
-    } as const;
-    const letter = deadLetterOf(
-      subject,
-      new SyncError('store.rejected', error.message, { cause: error }),
-      this.#deps.clock.nowMs(),
-    );
-    return { kind: 'dead', record, letter };
+  #withoutFault(line: SyncLine, arrival: Arrival, error: BatchRejected): Arrival {
+    const refused = new SyncError('store.rejected', error.message, { cause: error });
+    if (arrival.kind === 'record')
+      return { kind: 'dead', record: arrival.record, letter: this.#letter(line, arrival.record, refused) };
+    if (arrival.kind !== 'leave' || arrival.letter !== undefined) throw error;
+    return { ...arrival, letter: this.#letter(line, arrival.record, refused) };
+  }
+
+  #leaveOf(line: SyncLine, { record, leave }: LeaveMessage): ArrivedLeave {
+    if (leave.refused === undefined) return { kind: 'leave', record, leave };
+    const { code, reason, details } = leave.refused;
+    return { kind: 'leave', record, leave, letter: this.#letter(line, record, new SyncError(code, reason, { details })) };
+  }
+
+  #letter({ kind }: SyncLine, { origin, source, key, eventId, correlationId, replayOf }: CanonicalRecord, error: SyncError) {
+    const subject = { origin, stage: 'sync-manager', source, kind, key, eventId, correlationId, body: null, replayOf } as const;
+    return deadLetterOf(subject, error, this.#deps.clock.nowMs());
   }
 
   async #commit(held: Held, line: SyncLine, stretch: Stretch): Promise<void> {
@@ -232,8 +260,7 @@ export class SyncWorker implements PartitionWorker {
     const heads = isShared || entityIds.length === 0 ? [] : await store.headsOf(entityIds);
     const sharedIds = isShared ? entityIds : sharedEntities(arrivals, heads);
     const shared = sharedIds.length === 0 ? [] : await store.statesOf(sharedIds);
-    const records = recordsOf(arrivals);
-    const suspects = lookUpAll ? records.map((record) => record.eventId) : maybeKnown(records, isShared ? shared : heads);
+    const suspects = lookUpAll ? eventIdsOf(arrivals) : maybeKnown(arrivals, isShared ? shared : heads);
     const known = suspects.length === 0 ? new Set<never>() : await store.knownEvents(suspects);
     const ledgerIds = arrivals.flatMap((arrival) => (arrival.kind === 'acknowledgement' ? [arrival.ledgerId] : []));
     const unacknowledged = ledgerIds.length === 0 ? new Set<never>() : await store.unacknowledged(ledgerIds);

@@ -12,7 +12,8 @@ import type { OutgoingRecord } from '../core/ports/event-log.ts';
 import type { SyncLease, SyncStore } from '../core/ports/sync-store.ts';
 import { orderOf, positionOf } from '../core/position.ts';
 import { topicNames } from '../core/topics.ts';
-import { decide, sharedEntities } from '../sync-manager/decide.ts';
+import { sharedEntities } from '../sync-manager/arrival.ts';
+import { decide } from '../sync-manager/decide.ts';
 
 const topic = 'entity.product';
 /** Each world owns a partition of its own. */

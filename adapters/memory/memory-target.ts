@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
+import type { SystemRange, SystemReader, SystemRow } from '../../core/ports/system-reader.ts';
 import {
   type TargetChange,
   type TargetConnector,
@@ -17,7 +18,7 @@ export interface MemoryTargetHabits {
 }
 
 /** A system that is written to: rows by kind and key. `rows` is also what its own users change. */
-export class MemoryTarget implements TargetConnector {
+export class MemoryTarget implements TargetConnector, SystemReader {
   readonly rows = new Map<string, TargetRow>();
   readonly #keyField: string;
   readonly #habits: MemoryTargetHabits;
@@ -50,6 +51,21 @@ export class MemoryTarget implements TargetConnector {
     });
   }
 
+  readRange(kind: string, after: JsonObject | null, limit: number): Promise<SystemRange> {
+    return this.#pace('target.read', () => {
+      const behind = this.#rowsOf(kind).filter(({ key }) => after === null || key > (after.key as string));
+      const rows = behind.slice(0, limit);
+      return { rows, next: behind.length > limit ? { key: rows.at(-1)!.key } : null };
+    });
+  }
+
+  readKeys(kind: string, keys: readonly string[]): Promise<readonly SystemRow[]> {
+    return this.#pace('target.read', () => {
+      const wanted = new Set(keys);
+      return this.#rowsOf(kind).filter(({ key }) => wanted.has(key));
+    });
+  }
+
   async close(): Promise<void> {}
 
   put(kind: string, key: string, row: TargetRow | null): void {
@@ -59,6 +75,14 @@ export class MemoryTarget implements TargetConnector {
 
   at(kind: string, key: string): TargetRow | null {
     return this.rows.get(nameOf(kind, key)) ?? null;
+  }
+
+  #rowsOf(kind: string): SystemRow[] {
+    const prefix = nameOf(kind, '');
+    const named = [...this.rows].filter(([name]) => name.startsWith(prefix));
+    return named
+      .map(([name, row]) => ({ key: name.slice(prefix.length), row }))
+      .sort((left, right) => (left.key < right.key ? -1 : 1));
   }
 
   #apply(name: string, { key, decide }: TargetChange, after: Map<string, TargetRow | null>): TargetResult {

@@ -95,6 +95,7 @@ export class SyncRows {
     progress.nextOffset = reach.through;
     progress.settledThrough = reach.settledThrough;
     for (const event of effects.events) this.events.set(event.eventId, event);
+    for (const { entityId, sourceType } of effects.removals ?? []) this.#states.get(entityId)?.delete(sourceType);
     for (const state of effects.states) this.#putState(state, nowMs);
     for (const conflict of effects.conflicts) {
       const known = this.conflicts.get(conflict.conflictId);

@@ -6,8 +6,8 @@ import {
   BatchRejected,
   EventsKnown,
   movedTo,
-  type Outbox,
   type OutboxRow,
+  publishesNothing,
   type StateHead,
   type StateRow,
   type SyncLease,
@@ -73,7 +73,7 @@ export class MemorySyncStore implements SyncStore {
     return this.#pace('store.write', () => {
       if (!this.#isHeld(lease)) return null;
       this.#check(effects);
-      const outboxId = isEmpty(effects.outbox) ? null : this.#rows.newOutboxId();
+      const outboxId = publishesNothing(effects.outbox) ? null : this.#rows.newOutboxId();
       this.#rows.commit(lease, reach, effects, outboxId, this.#nowMs());
       return { lease: movedTo(lease, reach), outboxId };
     });
@@ -142,8 +142,4 @@ export class MemorySyncStore implements SyncStore {
     const known = effects.events.some((event) => this.#rows.events.has(event.eventId));
     if (known || own.size !== effects.events.length) throw new EventsKnown('events of the batch are stored already');
   }
-}
-
-function isEmpty(outbox: Outbox): boolean {
-  return outbox.resolved.length === 0 && outbox.deadLetters.length === 0 && outbox.forgets.length === 0;
 }

@@ -12,6 +12,8 @@ describeTargetStore('memory', async () => {
   });
   return {
     store,
+    rebind: async (key, to) => void rows.bindings.set(`crm\0product\0${key}`, to),
+    merge: async (from, into) => void rows.merges.set(from, into),
     putStates: async (more) => void states.push(...more),
     async acknowledge(ledgerId) {
       rows.echoes = rows.echoes.map((echo) => (echo.id === ledgerId ? { ...echo, state: 'acknowledged' } : echo));

@@ -31,6 +31,8 @@ export class TargetRows {
   readonly letters = new Map<string, MemoryLetter>();
   readonly guards = new Map<string, GuardState>();
   readonly bindings = new Map<string, EntityId>();
+  /** Entities that were merged away, and into which. */
+  readonly merges = new Map<EntityId, EntityId>();
   echoes: (Echo & { readonly target: string })[] = [];
 }
 
@@ -73,8 +75,8 @@ export class MemoryTargetStore implements TargetStore {
     });
   }
 
-  look(target: TargetIdentity, _kind: string, entityIds: readonly EntityId[]): Promise<readonly TargetView[]> {
-    return this.#pace('target.look', () => entityIds.flatMap((entityId) => this.#viewOf(target, entityId)));
+  look(target: TargetIdentity, kind: string, entityIds: readonly EntityId[]): Promise<readonly TargetView[]> {
+    return this.#pace('target.look', () => entityIds.flatMap((entityId) => this.#viewOf(target, kind, entityId)));
   }
 
   bind(source: string, kind: string, keys: readonly { entityId: EntityId; key: string }[]) {
@@ -160,7 +162,7 @@ export class MemoryTargetStore implements TargetStore {
     return this.#rows.progress.get(placeOf(lease.target, lease))?.token === lease.token;
   }
 
-  #viewOf({ name, sourceType }: TargetIdentity, entityId: EntityId): TargetView[] {
+  #viewOf({ name, sourceType }: TargetIdentity, kind: string, entityId: EntityId): TargetView[] {
     const rows = this.#options.statesOf(entityId);
     const golden = rows.find((row) => row.sourceType === goldenSourceType);
     if (golden === undefined) return [];
@@ -168,17 +170,43 @@ export class MemoryTargetStore implements TargetStore {
     const own = sources.find((row) => row.sourceType === sourceType);
     const knowledge: Knowledge = (golden.voice as GoldenVoice | null)?.of ?? knowledgeOf(sources);
     const { version, deleted, data, eventId } = golden;
-    const bound = [...this.#rows.bindings].find(([key, holder]) => key.startsWith(`${name}\0`) && holder === entityId);
+    const away = deleted && sourceType !== null && this.#rows.merges.has(entityId);
+    const isElsewhere = (key: string) => (this.#rows.bindings.get(`${name}\0${kind}\0${key}`) ?? entityId) !== entityId;
+    const state = this.#rows.states.get(`${name}\0${entityId}`);
+    const hidden =
+      state === undefined || away || isElsewhere(state.key) || (deleted && this.#isSomeoneElses(name, entityId, state));
+    const coming = [...this.#rows.merges].find(([, survivor]) => survivor === entityId)?.[0];
+    const bound = this.#keyAt(name, entityId) ?? (coming === undefined ? null : this.#keyAt(name, coming));
     return [
       {
         entityId,
         golden: { version, deleted, data, eventId, knowledge },
-        own: own === undefined ? null : { turn: own.voice.turn, position: own.position, data: own.deleted ? null : own.data },
-        boundKey: bound === undefined ? null : bound[0].split('\0')[2]!,
-        state: this.#rows.states.get(`${name}\0${entityId}`) ?? null,
-        echoes: this.#rows.echoes.filter((echo) => echo.target === name && echo.entityId === entityId),
+        own:
+          own === undefined || away
+            ? null
+            : { turn: own.voice.turn, position: own.position, data: own.deleted ? null : own.data },
+        boundKey: away ? null : bound,
+        state: hidden ? null : state,
+        echoes: this.#rows.echoes.filter(
+          (echo) =>
+            echo.target === name && echo.entityId === entityId && (echo.state === 'pending' || !(away || isElsewhere(echo.key))),
+        ),
       },
     ];
+  }
+
+  #keyAt(name: string, entityId: EntityId): string | null {
+    const bound = [...this.#rows.bindings].find(([key, holder]) => key.startsWith(`${name}\0`) && holder === entityId);
+    return bound?.[0].split('\0')[2] ?? null;
+  }
+
+  /** Whether a living entity has written under the key since. */
+  #isSomeoneElses(name: string, entityId: EntityId, { key }: TargetState): boolean {
+    return [...this.#rows.states].some(([place, other]) => {
+      const [target, holder] = place.split('\0') as [string, EntityId];
+      if (target !== name || holder === entityId || other.key !== key || other.checksum === null) return false;
+      return this.#options.statesOf(holder).some((row) => row.sourceType === goldenSourceType && !row.deleted);
+    });
   }
 
   #keep(lease: TargetLease, letter: NewTargetLetter): void {

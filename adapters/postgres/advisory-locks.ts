@@ -6,4 +6,8 @@ export const advisoryLocks = {
   firstKey: 5_927_002,
   /** Of several processes one compares everything anew. */
   differenceRebuild: 5_927_003,
+  /** Of several processes one verifies and repairs. */
+  verification: 5_927_005,
+  /** Who decides about bindings does so alone, for one kind. The second number is the kind's. */
+  identity: 5_927_004,
 } as const;

@@ -6,7 +6,8 @@ import {
   type ConflictRow,
   type EventRow,
   movedTo,
-  type Outbox,
+  publishesNothing,
+  type StateKey,
   type StateRow,
   type SyncLease,
   type SyncReach,
@@ -26,6 +27,7 @@ export async function writeBatch(
   effects: BatchEffects,
 ): Promise<Written | null> {
   const { rows, others } = rowsToWrite(effects);
+  const { removals = [] } = effects;
   if (isPlain(effects)) return writeRecords(pool, lease, reach, { rows, others }, effects);
   const client = await pool.connect();
   let broken: Error | undefined;
@@ -33,6 +35,7 @@ export async function writeBatch(
     await client.query('BEGIN');
     const written = await writeRecords(client, lease, reach, { rows, others }, effects);
     if (written !== null) {
+      if (removals.length > 0) await removeStates(client, removals);
       if (effects.conflicts.length > 0) await writeConflicts(client, effects.conflicts);
       if (effects.acknowledged.length > 0) await closeWriteBacks(client, effects.acknowledged);
       await writeDifferences(client, effects.differences);
@@ -57,9 +60,9 @@ export function isKnownEvent(error: unknown): boolean {
   return code === '23505' && constraint === 'source_events_pkey';
 }
 
-function isPlain({ conflicts, replays, refused, acknowledged, differences }: BatchEffects): boolean {
+function isPlain({ conflicts, replays, refused, acknowledged, differences, removals: left = [] }: BatchEffects): boolean {
   const { upserts, removals } = differences;
-  return [conflicts, replays, refused, acknowledged, upserts, removals].every((rows) => rows.length === 0);
+  return [conflicts, replays, refused, acknowledged, upserts, removals, left].every((rows) => rows.length === 0);
 }
 
 /** An event and the states that hold exactly its record. */
@@ -104,8 +107,9 @@ function waits({ voice }: StateRow): boolean {
 
 const upsertStateRow = `ON CONFLICT (entity_id, source_type) DO UPDATE SET version = excluded.version, position = excluded.position,
   status = excluded.status, data = excluded.data, checksum = excluded.checksum, event_id = excluded.event_id,
-  last_sync_at = excluded.last_sync_at, voice = excluded.voice`;
-const stateColumns = 'entity_id, source_type, kind, version, position, status, data, checksum, event_id, last_sync_at, voice';
+  last_sync_at = excluded.last_sync_at, voice = excluded.voice, tenure = excluded.tenure`;
+const stateColumns =
+  'entity_id, source_type, kind, version, position, status, data, checksum, event_id, last_sync_at, voice, tenure';
 
 /**
  * Invariant 3: the offset moves by compare-and-set, and every row of the statement waits for it, so a zombie's batch
@@ -126,20 +130,20 @@ async function writeRecords(
              WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4 RETURNING 1),
            r AS MATERIALIZED (
              SELECT * FROM jsonb_to_recordset($7::jsonb) AS x(i uuid, s text, k text, o text, d jsonb, t timestamptz, u text, c text,
-               r bigint, e text, p text, y text, n text, v bigint, g bigint, w jsonb, h jsonb, m bigint, l jsonb) WHERE EXISTS (SELECT FROM moved)),
+               r bigint, e text, p text, y text, n text, v bigint, g bigint, w jsonb, h jsonb, m bigint, l jsonb, z int) WHERE EXISTS (SELECT FROM moved)),
            q AS MATERIALIZED (
              SELECT * FROM jsonb_to_recordset($13::jsonb) AS x(e text, s text, k text, v bigint, p text, u text, d jsonb, c text,
-               i uuid, w jsonb) WHERE EXISTS (SELECT FROM moved)),
+               i uuid, w jsonb, z int) WHERE EXISTS (SELECT FROM moved)),
            events AS (
              INSERT INTO source_events (event_id, source_type, source_id, event_type, data, timestamp, status, checksum,
                received_at, entity_id, position, correlation_id, golden_version, golden_data)
              SELECT i, s, k, o, d, t, u, c, to_timestamp(r / 1000.0), e, p, y, m, l -> 0 FROM r),
            states AS (
              INSERT INTO sync_state (${stateColumns})
-             SELECT e, s, k, v, p, coalesce(u, CASE WHEN d IS NULL THEN 'deleted' ELSE 'synced' END), d, c, i, now(), w
-             FROM (SELECT e, s, n AS k, v, p, NULL::text AS u, d, c, i, w FROM r WHERE v IS NOT NULL
-                   UNION ALL SELECT e, '${goldenSourceType}', n, g, NULL, NULL, d, c, i, h FROM r WHERE g IS NOT NULL
-                   UNION ALL SELECT e, s, k, v, p, u, d, c, i, w FROM q) AS rows
+             SELECT e, s, k, v, p, coalesce(u, CASE WHEN d IS NULL THEN 'deleted' ELSE 'synced' END), d, c, i, now(), w, z
+             FROM (SELECT e, s, n AS k, v, p, NULL::text AS u, d, c, i, w, z FROM r WHERE v IS NOT NULL
+                   UNION ALL SELECT e, '${goldenSourceType}', n, g, NULL, NULL, d, c, i, h, NULL FROM r WHERE g IS NOT NULL
+                   UNION ALL SELECT e, s, k, v, p, u, d, c, i, w, z FROM q) AS rows
              ORDER BY e, s
              ${upsertStateRow}),
            counts AS (
@@ -163,7 +167,7 @@ async function writeRecords(
       counts.map((count) => count.partition),
       counts.map((count) => count.outcome),
       counts.map((count) => count.count),
-      isEmpty(outbox) ? null : JSON.stringify(outbox),
+      publishesNothing(outbox) ? null : JSON.stringify(outbox),
       rowsText(others, stateJson),
     ],
   });
@@ -184,6 +188,15 @@ async function writeConflicts(client: pg.PoolClient, conflicts: readonly Conflic
   );
 }
 
+/** Of records that left their entity. */
+async function removeStates(client: pg.PoolClient, rows: readonly StateKey[]): Promise<void> {
+  await client.query(
+    `DELETE FROM sync_state s USING unnest($1::text[], $2::text[]) AS r(entity_id, source_type)
+     WHERE s.entity_id = r.entity_id AND s.source_type = r.source_type`,
+    [rows.map(({ entityId }) => entityId), rows.map(({ sourceType }) => sourceType)],
+  );
+}
+
 async function closeWriteBacks(client: pg.PoolClient, ledgerIds: readonly string[]): Promise<void> {
   await client.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [ledgerIds]);
 }
@@ -195,10 +208,6 @@ async function closeReplays(client: pg.PoolClient, effects: BatchEffects): Promi
      FROM unnest($1::uuid[], $2::text[]) AS r(id, outcome) WHERE d.id = r.id AND d.status <> 'discarded'`,
     [effects.replays.map((replay) => replay.deadLetterId), effects.replays.map((replay) => replay.outcome)],
   );
-}
-
-function isEmpty(outbox: Outbox): boolean {
-  return outbox.resolved.length === 0 && outbox.deadLetters.length === 0 && outbox.forgets.length === 0;
 }
 
 function rowsText<R>(rows: readonly R[], toJson: (row: R) => object): string {
@@ -218,6 +227,7 @@ function stateJson(row: StateRow): object {
     c: row.checksum,
     i: row.eventId,
     w: row.voice,
+    z: row.tenure,
   };
 }
 
@@ -239,6 +249,7 @@ function recordJson({ event: row, source, golden }: RecordRow): object {
     v: source?.version,
     g: golden?.version,
     w: source?.voice,
+    z: source?.tenure,
     h: golden?.voice,
     m: row.goldenVersion,
     // In a list, because a null of JSON's own would become none at all.

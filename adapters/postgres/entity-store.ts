@@ -160,5 +160,6 @@ function eventOf(kind: string, { receivedAt, storedOrder: _, madeGolden, golden,
     data: jsonObjectOf(row.data),
     origin: { topic: '', partition: 0, offset: 0 },
   };
-  return { record, golden: madeGolden ? { data: jsonObjectOf(golden) } : undefined };
+  const left = String(row.operation) === 'leave' ? ({ left: true } as const) : {};
+  return { record, ...left, golden: madeGolden ? { data: jsonObjectOf(golden) } : undefined };
 }

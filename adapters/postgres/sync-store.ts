@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Checksum, EntityId, EventId, GoldenRecord } from '../../core/change-event.ts';
 import { goldenSourceType } from '../../core/change-event.ts';
-import { type JsonObject, parseExact } from '../../core/json.ts';
+import { type JsonObject, nestingMax, parseExact } from '../../core/json.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import {
   BatchRejected,
@@ -18,6 +18,8 @@ import { isKnownEvent, writeBatch } from './batch-writer.ts';
 import { faultOf, unavailable } from './pool.ts';
 
 const repeatsMax = 8;
+/** A record and what stands around it. */
+const outboxLevels = nestingMax + 8;
 
 interface LeaseRow {
   token: number;
@@ -34,6 +36,7 @@ interface HeadRecord {
   status: string;
   checksum: Checksum | null;
   event_id: EventId;
+  tenure: number | null;
 }
 
 interface StateRecord extends HeadRecord {
@@ -41,7 +44,7 @@ interface StateRecord extends HeadRecord {
   voice: string | null;
 }
 
-const headColumns = 'entity_id, source_type, kind, version, position, status, checksum, event_id';
+const headColumns = 'entity_id, source_type, kind, version, position, status, checksum, event_id, tenure';
 
 export function createSyncStore(pool: pg.Pool): SyncStore {
   return {
@@ -96,7 +99,12 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
 
     async unacknowledged(ledgerIds) {
       const { rows } = await answered(() =>
-        pool.query<{ id: string }>(`SELECT id FROM echo_ledger WHERE id = ANY($1) AND state = 'written'`, [ledgerIds]),
+        // What was written to a record that stands under another entity by now says nothing of this one.
+        pool.query<{ id: string }>(
+          `SELECT e.id FROM echo_ledger e WHERE e.id = ANY($1) AND e.state = 'written' AND NOT EXISTS (
+             SELECT FROM entity_bindings b WHERE b.source = e.target AND b.kind = e.kind AND b.key = e.key AND b.entity_id <> e.entity_id)`,
+          [ledgerIds],
+        ),
       );
       return new Set(rows.map((row) => row.id));
     },
@@ -116,12 +124,13 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
 
     async pendingOutbox(lease) {
       const { rows } = await answered(() =>
-        pool.query<{ id: number; payload: Outbox }>(
-          'SELECT id, payload FROM outbox WHERE topic = $1 AND partition = $2 ORDER BY id',
+        pool.query<{ id: number; payload: string }>(
+          'SELECT id, payload::text FROM outbox WHERE topic = $1 AND partition = $2 ORDER BY id',
           [lease.topic, lease.partition],
         ),
       );
-      return rows.map((row): OutboxRow => ({ id: row.id, ...row.payload }));
+      // Records that move lie in it, with all their digits.
+      return rows.map((row): OutboxRow => ({ id: row.id, ...(parseExact(row.payload, outboxLevels) as unknown as Outbox) }));
     },
 
     async strandedOutbox(olderThanMs) {
@@ -187,6 +196,7 @@ function headOf(row: HeadRecord): StateHead {
     deleted: row.status === 'deleted',
     checksum: row.checksum,
     eventId: row.event_id,
+    ...(row.tenure === null ? {} : { tenure: row.tenure }),
   };
 }
 

@@ -30,6 +30,16 @@ describeTargetStore('PostgreSQL', async () => {
         );
       }
     },
+    async rebind(key, to) {
+      await pool.query(
+        `INSERT INTO entity_bindings (source, kind, key, entity_id) VALUES ('crm', 'product', $1, $2)
+         ON CONFLICT (source, kind, key) DO UPDATE SET entity_id = excluded.entity_id`,
+        [key, to],
+      );
+    },
+    async merge(from, into) {
+      await pool.query(`INSERT INTO entity_merges (entity_id, survivor, merged_by) VALUES ($1, $2, 'Ann')`, [from, into]);
+    },
     async acknowledge(ledgerId) {
       await pool.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [[ledgerId]]);
     },

@@ -28,21 +28,42 @@ export interface GuardRow {
 /** A row that was written while its source was the only one has no voice: then its version counts its turns. */
 const turn = (row: string) => `coalesce((${row}.voice->>'turn')::bigint, ${row}.version)`;
 
+/** A record there that stands under another entity by now: what was known of it says nothing of this one. */
+const isElsewhere = (key: string) => `EXISTS (SELECT FROM entity_bindings x
+  WHERE x.source = $1 AND x.kind = $3 AND x.key = ${key} AND x.entity_id <> g.entity_id)`;
+
+/** An entity that was merged away deletes nothing at a source: its record there goes to the survivor. */
+const isMergedAway = `(g.status = 'deleted' AND $2::text IS NOT NULL AND EXISTS (SELECT FROM entity_merges m WHERE m.entity_id = g.entity_id))`;
+
+/** Nor does a deleted one delete what a living one has written under the same key since. */
+const isSomeoneElses = `(g.status = 'deleted' AND EXISTS (SELECT FROM target_state y JOIN sync_state l ON l.entity_id = y.entity_id
+  AND l.source_type = '${goldenSourceType}' AND l.status <> 'deleted'
+  WHERE y.target = t.target AND y.kind = t.kind AND y.key = t.key AND y.entity_id <> t.entity_id AND y.checksum IS NOT NULL))`;
+
+/** The record of the system that stands under the entity, or is on its way there from one that was merged into it. */
+const boundKeyText = `coalesce(
+  (SELECT b.key FROM entity_bindings b WHERE b.entity_id = g.entity_id AND b.source = $1 AND b.kind = $3
+   ORDER BY b.gone, b.tenure DESC LIMIT 1),
+  (SELECT b.key FROM entity_merges m JOIN entity_bindings b ON b.entity_id = m.entity_id
+   WHERE m.survivor = g.entity_id AND b.source = $1 AND b.kind = $3 AND NOT b.gone LIMIT 1))`;
+
 const lookText = `
   SELECT g.entity_id,
     jsonb_build_object('version', g.version, 'deleted', g.status = 'deleted', 'data', g.data, 'eventId', g.event_id, 'knowledge',
       coalesce(g.voice->'of', (SELECT jsonb_object_agg(s.source_type, ${turn('s')}) FROM sync_state s
                                WHERE s.entity_id = g.entity_id AND s.source_type <> '${goldenSourceType}'), '{}'))::text AS golden,
-    CASE WHEN o.entity_id IS NOT NULL THEN jsonb_build_object('turn', ${turn('o')}, 'position', o.position,
+    CASE WHEN o.entity_id IS NOT NULL AND NOT ${isMergedAway} THEN jsonb_build_object('turn', ${turn('o')}, 'position', o.position,
       'data', CASE WHEN o.status <> 'deleted' THEN o.data END)::text END AS own,
-    (SELECT b.key FROM entity_bindings b WHERE b.entity_id = g.entity_id AND b.source = $1 AND b.kind = $3 LIMIT 1) AS bound_key,
+    CASE WHEN NOT ${isMergedAway} THEN ${boundKeyText} END AS bound_key,
     (SELECT jsonb_build_object('key', t.key, 'version', t.version, 'intended', t.intended, 'checksum', t.checksum,
-       'flips', t.flips, 'frozen', t.frozen)::text FROM target_state t WHERE t.target = $1 AND t.entity_id = g.entity_id) AS state,
+       'flips', t.flips, 'frozen', t.frozen)::text FROM target_state t WHERE t.target = $1 AND t.entity_id = g.entity_id
+       AND NOT ${isElsewhere('t.key')} AND NOT ${isMergedAway} AND NOT ${isSomeoneElses}) AS state,
     (SELECT jsonb_agg(jsonb_build_object('id', e.id, 'entityId', e.entity_id, 'kind', e.kind, 'key', e.key, 'version', e.version,
        'eventId', e.event_id, 'through', e.through, 'knowledge', e.knowledge, 'expected', e.expected_checksum,
        'intended', e.intended, 'replaced', e.replaced, 'returned', e.returned, 'state', e.state,
        'updatedAtMs', floor(extract(epoch FROM e.updated_at) * 1000)::bigint) ORDER BY e.seq)::text
-     FROM echo_ledger e WHERE e.target = $1 AND e.entity_id = g.entity_id) AS echoes
+     FROM echo_ledger e WHERE e.target = $1 AND e.entity_id = g.entity_id
+       AND (e.state = 'pending' OR NOT (${isElsewhere('e.key')} OR ${isMergedAway}))) AS echoes
   FROM sync_state g LEFT JOIN sync_state o ON o.entity_id = g.entity_id AND o.source_type = $2
   WHERE g.source_type = '${goldenSourceType}' AND g.entity_id = ANY($4)`;
 

@@ -2,8 +2,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { connectorSchemas } from '../../connectors/registry.ts';
+import { configSchemaOf, type SynclineConfig } from '../../core/config/config.ts';
 import { isSyncError, type SyncError } from '../../core/errors.ts';
-import { loadConfig, loadLogging } from './config-file.ts';
+import { loadConfig as loadConfigWith, loadLogging } from './config-file.ts';
+
+const schema = configSchemaOf(connectorSchemas);
+const loadConfig = (file: string, env: Readonly<Record<string, string | undefined>>): SynclineConfig =>
+  loadConfigWith(file, env, schema);
+
 import type { ConfigProblem } from './config-problem.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncline-config-'));

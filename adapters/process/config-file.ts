@@ -13,7 +13,7 @@ import {
   visit,
 } from 'yaml';
 import type { z } from 'zod';
-import { configSchema, freeze, type SynclineConfig } from '../../core/config/config.ts';
+import { type ConfigSchema, configSchema, freeze, type SynclineConfig } from '../../core/config/config.ts';
 import { type LoggingConfig, loggingSchema } from '../../core/config/logging.ts';
 import { type ErrorCode, reasonOf, SyncError } from '../../core/errors.ts';
 import { type ConfigProblem, inOrder, problemLine } from './config-problem.ts';
@@ -22,8 +22,9 @@ import { schemaIssues } from './schema-issues.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export function loadConfig(file: string, env: Environment): SynclineConfig {
-  return freeze(loadYaml(file, env, configSchema));
+/** The schema knows the connectors; without one their options are taken as they are. */
+export function loadConfig(file: string, env: Environment, schema: ConfigSchema = configSchema): SynclineConfig {
+  return freeze(loadYaml(file, env, schema));
 }
 
 export function loadLogging(file: string, env: Environment): LoggingConfig {

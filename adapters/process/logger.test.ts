@@ -71,12 +71,16 @@ test('passwords in addresses, credentials in headers and fields named like secre
 });
 
 test('the secrets of the configuration are hidden wherever they stand', () => {
-  const config = configSchema.parse({ secretKey: 'very-secret-key', postgres: { url: 'postgres://ada:p%40ssword@db/sync' } });
+  const config = configSchema.parse({
+    secretKey: 'very-secret-key',
+    postgres: { url: 'postgres://ada:p%40ssword@db/sync' },
+    sources: { erp: { connector: 'some', url: 'some://ada:lovelace@erp/db', password: 'masterkey', entities: {} } },
+  });
   const [entry] = entriesOf(
-    (logger) => logger.warn('said very-secret-key and p@ssword', { note: 'p%40ssword' }),
+    (logger) => logger.warn('said very-secret-key and p@ssword', { note: 'p%40ssword', erp: 'lovelace or masterkey' }),
     secretsOf(config),
   );
-  expect(entry).toMatchObject({ message: 'said *** and ***', note: '***' });
+  expect(entry).toMatchObject({ message: 'said *** and ***', note: '***', erp: '*** or ***' });
 });
 
 test('a failure of the world is logged with code, details and cause; one of ours with its stack', () => {

@@ -49,10 +49,13 @@ function errorFields(error: Error): Record<string, unknown> {
 
 /** Every secret the configuration holds. */
 export function secretsOf(config: SynclineConfig): string[] {
-  const targets = Object.values(config.targets).map((target) => target.url);
-  const urls = [config.postgres.url, config.redis.url, config.schemaRegistry.url, ...targets];
+  const systems = [...Object.values(config.sources), ...Object.values(config.targets)];
+  const options = systems.flatMap((system) => Object.entries(system.options));
+  const texts = options.filter((option): option is [string, string] => typeof option[1] === 'string');
+  const named = texts.filter(([name]) => secretNames.test(name)).map(([, text]) => text);
+  const urls = [config.postgres.url, config.redis.url, config.schemaRegistry.url, ...texts.map(([, text]) => text)];
   const passwords = urls.filter((url) => URL.canParse(url)).map((url) => new URL(url).password);
-  return [config.secretKey, ...passwords, ...passwords.map(decoded)].filter((secret) => secret !== '');
+  return [config.secretKey, ...named, ...passwords, ...passwords.map(decoded)].filter((secret) => secret !== '');
 }
 
 function decoded(text: string): string {

@@ -16,14 +16,34 @@ export function schemaIssues(error: z.ZodError, schema: z.ZodType): SchemaIssue[
 
 type Issue = z.core.$ZodIssue;
 
-/** Of a union's branches, the one the value came nearest to is what was meant, where one came nearer than the start. */
+/**
+ * Of a union's branches, those whose own words fit (`connector: postgres`) were meant, and of them the one the value came
+ * nearest to, where one came nearer than the start.
+ */
 function flatten(issue: Issue, parents: readonly PropertyKey[]): Issue[] {
   const path = [...parents, ...issue.path];
   if (issue.code !== 'invalid_union') return [{ ...issue, path }];
-  const branches = issue.errors.map((branch) => branch.flatMap((inner) => flatten(inner, path)));
+  const all = issue.errors.map((branch) => branch.flatMap((inner) => flatten(inner, path)));
+  const fitting = all.filter((branch) => wordsAt(branch, path.length + 1).length === 0);
+  const branches = fitting.length > 0 ? fitting : all;
   const deepest = Math.max(0, ...branches.map(depth));
   if (deepest <= path.length) return [{ ...issue, path }];
-  return branches.filter((branch) => depth(branch) === deepest).sort((left, right) => left.length - right.length)[0]!;
+  const nearest = branches.filter((branch) => depth(branch) === deepest).sort((left, right) => left.length - right.length)[0]!;
+  return fitting.length > 0 ? nearest : nearest.map((inner) => withAllWords(inner, all, path.length + 1));
+}
+
+type WordIssue = Extract<Issue, { code: 'invalid_value' }>;
+
+function wordsAt(branch: readonly Issue[], level: number): WordIssue[] {
+  return branch.filter((issue): issue is WordIssue => issue.code === 'invalid_value' && issue.path.length === level);
+}
+
+/** A word that fits no branch could have been that of any. */
+function withAllWords(issue: Issue, all: readonly (readonly Issue[])[], level: number): Issue {
+  if (issue.code !== 'invalid_value' || issue.path.length !== level) return issue;
+  const place = issue.path.join('.');
+  const others = all.flatMap((branch) => wordsAt(branch, level)).filter(({ path }) => path.join('.') === place);
+  return { ...issue, values: [...new Set(others.flatMap(({ values }) => values))] };
 }
 
 function depth(issues: readonly Issue[]): number {

@@ -140,6 +140,7 @@ function explainRoute({ entities, kinds }: EntityDeps): Route {
       kind: z.string(),
       version: z.number().int().nullable(),
       deleted: z.boolean(),
+      mergedInto: z.string().nullable().describe('Where its records went, of an entity that none is left of.'),
       fields: z.array(whyAnswer).readonly(),
     }),
     async handle({ params, query: { field } }) {

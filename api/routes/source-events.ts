@@ -46,7 +46,7 @@ export function sourceEventRoutes(store: ReadStore, sourceTypeOf: SourceTypeOf):
       query: z.strictObject({
         entity_id: textParameter(100, 'The id of an entity.').optional(),
         source: textParameter(50, 'A source by its name.').optional(),
-        type: z.enum(operations as [string, ...string[]]).optional(),
+        type: z.enum(['leave', ...operations]).optional(),
         status: status.optional(),
         since: instantParameter('Changes of this time or later.').optional(),
         until: instantParameter('Changes before this time.').optional(),

@@ -5,17 +5,20 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { DeadLetterStore } from '../../core/ports/dead-letter-store.ts';
 import type { ReadStore, RoleView } from '../../core/ports/read-store.ts';
 import type { TargetDesk } from '../../core/ports/target-desk.ts';
+import type { VerificationDesk } from '../../core/ports/verification-desk.ts';
 import { type LogEnds, readAccount } from '../accounting-reader.ts';
 import { dataAnswer, instantAnswer } from '../parameters.ts';
 import { isAlive, type Readiness, silentForMs } from '../readiness.ts';
 import { declareRoute, type Route } from '../route.ts';
 import { targetSummaries } from '../target-summary.ts';
+import { throughAnswer } from './verify.ts';
 
 export interface StatusDeps {
   readonly store: ReadStore;
   readonly deadLetterStore: DeadLetterStore;
   readonly ends: LogEnds;
   readonly targetDesk: TargetDesk;
+  readonly verificationDesk: Pick<VerificationDesk, 'through'>;
   /** The configured ones, by name. */
   readonly targets: readonly string[];
   readonly readiness: Readiness;
@@ -105,6 +108,7 @@ const statusAnswer = z
       )
       .readonly()
       .nullable(),
+    verified: z.array(throughAnswer).readonly().nullable().describe('What was verified so far, per system and kind.'),
     unknown: z.array(z.string()).readonly(),
   })
   .meta({ id: 'Status' });
@@ -167,6 +171,7 @@ async function statusOf(deps: StatusDeps, startedAtMs: number): Promise<z.input<
     accounting: reading === null ? null : withoutPartitions(reading.account),
     deadLetters,
     targets: await orNull('targets', targetSummaries(deps.targetDesk, deps.targets, reports ?? [])),
+    verified: await orNull('verifications', deps.verificationDesk.through()),
     unknown,
   };
 }

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { loadConfig } from '../../adapters/process/config-file.ts';
 import { reasonOf, SyncError } from '../../core/errors.ts';
 import { parseExact } from '../../core/json.ts';
 import { configFiles } from '../config-files.ts';
+import { loadConfig } from '../configuration.ts';
 import { type RuntimeFile, readRuntimeFile } from '../runtime-file.ts';
 import { headerText, webAddress } from './arguments.ts';
 

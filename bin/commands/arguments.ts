@@ -27,3 +27,8 @@ export function headerText(text: string): string {
   if (/^[!-~]{1,200}$/.test(text)) return text;
   throw new InvalidArgumentError('Expected up to 200 letters, digits and signs without spaces.');
 }
+
+/** For an option that may be given several times. */
+export function eachOf(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

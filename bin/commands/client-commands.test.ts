@@ -39,8 +39,13 @@ const status = {
   targets: [{ target: 'crm', state: 'paused', reason: '124 of 607 would be deleted', letters: { parked: 3, replaying: 0 } }],
   unknown: [],
 };
+const stream = { stream: 'products', state: 'paused', phase: 'changes', rows: 7, reason: 'public.product has changed: new: x' };
+const sources = {
+  sources: [{ name: 'erp', connector: 'postgres', streams: [stream, { ...stream, stream: 'prices', reason: null }] }],
+};
 const answers: Record<string, unknown> = {
   'GET /api/status': status,
+  'GET /api/sources': sources,
   'GET /api/dead-letters?': { items: [letter], next: 'more' },
   'GET /api/dead-letters?status=parked&limit=5': { items: [], next: null },
   [`GET /api/dead-letters/${letter.id}`]: {
@@ -80,7 +85,9 @@ async function run(...words: string[]): Promise<void> {
 
 test('the status is found through the data directory and its key', async () => {
   await run('status');
-  expect(api.asked).toMatchObject([{ line: 'GET /api/status', authorization: 'Bearer the-key' }]);
+  expect(api.asked).toMatchObject(
+    ['GET /api/status', 'GET /api/sources'].map((line) => ({ line, authorization: 'Bearer the-key' })),
+  );
   expect(api.output).toContain('not ready');
   expect(api.output).toContain('redis: does not answer');
   expect(api.output).toContain('accounting: 9 received = 5 applied + 1 unchanged + 3 in flight (balanced)');
@@ -89,6 +96,12 @@ test('the status is found through the data directory and its key', async () => {
 test('a target that is held back is shown with what holds it and how much it refused', async () => {
   await run('status');
   expect(api.output).toMatch(/^crm +paused +3 +124 of 607 would be deleted$/m);
+});
+
+test('a stream that waits for somebody is shown with its reason, the others are not', async () => {
+  await run('status');
+  expect(api.output).toMatch(/^source erp products is paused: public\.product has changed: new: x$/m);
+  expect(api.output).not.toContain('erp prices');
 });
 
 test('a process that went without a word is not shown as running', async () => {

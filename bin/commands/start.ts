@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { loadConfig, loadLogging } from '../../adapters/process/config-file.ts';
+import { loadLogging } from '../../adapters/process/config-file.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { embeddedFromEnvironment, embeddedParts } from '../addresses.ts';
 import { configFiles } from '../config-files.ts';
+import { isRead, loadConfig } from '../configuration.ts';
 import { makeDataFolder } from '../data-folder.ts';
 import { beginAnew, canBeginAnew, supervisorFlags } from '../process-memory.ts';
 import { type RoleName, roleNames } from '../roles/role.ts';
@@ -67,8 +68,12 @@ function planOf(options: StartOptions): StartPlan {
 }
 
 function rolesToRun(config: SynclineConfig, wanted: readonly RoleName[]): RoleName[] {
-  const hasTargets = Object.keys(config.targets).length > 0;
-  return wanted.filter((name) => (name !== 'demo' || config.demo.enabled) && (name !== 'target' || hasTargets));
+  const isNeeded: Partial<Record<RoleName, boolean>> = {
+    demo: config.demo.enabled,
+    target: Object.keys(config.targets).length > 0,
+    source: Object.values(config.sources).some(isRead),
+  };
+  return wanted.filter((name) => isNeeded[name] ?? true);
 }
 
 function rolesNamed(text: string): RoleName[] {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { RuntimeFile } from '../runtime-file.ts';
 import { type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
+import { sourcesSchema } from './sources.ts';
 import { say, sayJson, tableOf } from './table.ts';
 
 /** What a table shows of it; the rest goes through as it came. */
@@ -38,6 +39,7 @@ const statusSchema = z.looseObject({
   unknown: z.array(z.string()),
 });
 type Status = z.infer<typeof statusSchema>;
+type Sources = z.infer<typeof sourcesSchema>['sources'];
 
 export function addStatusCommand(program: Command): void {
   withClientOptions(program.command('status'))
@@ -46,9 +48,19 @@ export function addStatusCommand(program: Command): void {
     .action(async (options: ClientOptions) => {
       const client = openApiClient(options);
       const status = withLocalFacts(await client.get('/api/status', statusSchema), client.runtime);
-      if (options.json) sayJson(status);
-      else say(describe(status));
+      const { sources } = await client.get('/api/sources', sourcesSchema);
+      if (options.json) sayJson({ ...status, sources });
+      else say([describe(status), ...restingLines(sources)].join('\n'));
     });
+}
+
+/** Only what does not go on by itself: the rest is shown by `syncline sources list`. */
+function restingLines(sources: Sources): string[] {
+  return sources.flatMap(({ name, streams }) =>
+    streams.flatMap(({ stream, state, reason }) =>
+      reason === null ? [] : [`source ${name} ${stream} ${state === 'paused' ? 'is paused' : 'waits'}: ${reason}`],
+    ),
+  );
 }
 
 /** Whoever may read the runtime file may know the addresses with their passwords: a script can connect with them. */

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { loadConfig, loadLogging } from '../../adapters/process/config-file.ts';
+import { loadLogging } from '../../adapters/process/config-file.ts';
 import { topicNames } from '../../core/topics.ts';
 import { configFiles } from '../config-files.ts';
+import { loadConfig } from '../configuration.ts';
 import { entityPlans } from '../roles/entity-plans.ts';
 
 export function addValidateCommand(program: Command): void {

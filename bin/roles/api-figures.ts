@@ -5,6 +5,7 @@ import { type DeadLetterStore, deadLetterStatuses } from '../../core/ports/dead-
 import type { IngestStore } from '../../core/ports/ingest-store.ts';
 import type { ReadStore } from '../../core/ports/read-store.ts';
 import type { TargetDesk } from '../../core/ports/target-desk.ts';
+import type { VerificationDesk } from '../../core/ports/verification-desk.ts';
 import type { Figures } from '../../monitoring/figures.ts';
 
 export interface FigureReadingDeps {
@@ -13,6 +14,7 @@ export interface FigureReadingDeps {
   readonly deadLetterStore: DeadLetterStore;
   readonly ingestStore: IngestStore;
   readonly targetDesk: TargetDesk;
+  readonly verificationDesk: VerificationDesk;
   /** The configured ones, by name. */
   readonly targets: readonly string[];
   readonly ends: LogEnds;
@@ -32,7 +34,13 @@ export function startFigureReading(deps: FigureReadingDeps): { stop(): void } {
     if (busy) return;
     busy = true;
     // A part that is out is told by /ready; the figures keep their last values.
-    await Promise.allSettled([readOnce(deps), countDifferences(), countTargets(deps), forgetOldRequests(deps)]);
+    await Promise.allSettled([
+      readOnce(deps),
+      countDifferences(),
+      countTargets(deps),
+      tellVerified(deps),
+      forgetOldRequests(deps),
+    ]);
     busy = false;
   };
   const timer = setInterval(() => void read(), readIntervalMs);
@@ -52,6 +60,10 @@ async function readOnce({ figures, readStore, deadLetterStore, ends }: FigureRea
 
 async function countTargets({ figures, readStore, targetDesk, targets }: FigureReadingDeps): Promise<void> {
   figures.targets(await targetSummaries(targetDesk, targets, await readStore.roleReports()));
+}
+
+async function tellVerified({ figures, verificationDesk }: FigureReadingDeps): Promise<void> {
+  figures.verified(await verificationDesk.through());
 }
 
 /** Counting costs with the rows there are: it rests so long that it takes a twentieth of the time at most. */

@@ -6,9 +6,12 @@ import { createApiKeyStore } from '../../adapters/postgres/api-key-store.ts';
 import { createDeadLetterStore } from '../../adapters/postgres/dead-letter-store.ts';
 import { createDifferenceRebuilds } from '../../adapters/postgres/difference-pairs.ts';
 import { createEntityStore } from '../../adapters/postgres/entity-store.ts';
+import { createIdentityRegistry } from '../../adapters/postgres/identity-registry.ts';
 import { createIngestStore } from '../../adapters/postgres/ingest-store.ts';
 import { createReadStore } from '../../adapters/postgres/read-store.ts';
+import { createSourceDesk } from '../../adapters/postgres/source-desk.ts';
 import { createTargetDesk } from '../../adapters/postgres/target-desk.ts';
+import { createVerificationDesk } from '../../adapters/postgres/verification-desk.ts';
 import { createRedisClient } from '../../adapters/redis/client.ts';
 import type { LogEnds } from '../../api/accounting-reader.ts';
 import { callerIdOf } from '../../api/caller.ts';
@@ -23,7 +26,7 @@ import type { ReadStore } from '../../core/ports/read-store.ts';
 import { createFigures } from '../../monitoring/figures.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { replayDeadLetters } from '../../sync-manager/dead-letter-replay.ts';
-import { openAnswerSender } from './answer-desk.ts';
+import { openAnswerSender, openRelinkSender } from './answer-desk.ts';
 import { startFigureReading } from './api-figures.ts';
 import { conflictPolicies } from './conflict-policies.ts';
 import { exposeAllRoles } from './metrics-of-roles.ts';
@@ -36,6 +39,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
   const deadLetterStore = createDeadLetterStore(pool);
   const ingestStore = createIngestStore(pool);
   const targetDesk = createTargetDesk(pool);
+  const verificationDesk = createVerificationDesk(pool);
   const redis = createRedisClient(addresses.redis);
   await redis.connect().catch(() => undefined);
   const [ingestProducer, replayProducer] = await Promise.all([log.producer(), log.producer()]);
@@ -61,12 +65,15 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     readStore,
     entityStore: createEntityStore(pool),
     answers: await openAnswerSender(context),
+    identity: { registry: createIdentityRegistry(pool), relinks: await openRelinkSender(context) },
     kinds: conflictPolicies(config),
     differenceRebuilds: createDifferenceRebuilds(pool),
     keyStore: createApiKeyStore(pool),
     deadLetterStore,
     replayDeadLetters: (filter, limit) => replayDeadLetters(deadLetterStore, replayProducer, clock, filter, limit),
     targetDesk,
+    sourceDesk: createSourceDesk(pool),
+    verificationDesk,
     ends,
     readinessChecks: [...partChecks(readStore, ends, redis), ...roleChecks(readStore, ['processor', 'sync-manager'])],
     about: aboutOf(context),
@@ -82,6 +89,7 @@ export async function startApi(context: RoleContext): Promise<RunningRole> {
     deadLetterStore,
     ingestStore,
     targetDesk,
+    verificationDesk,
     targets: Object.keys(config.targets),
     ends,
     clock,

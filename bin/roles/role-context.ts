@@ -53,6 +53,7 @@ const stageOf: Readonly<Record<RoleName, Stage>> = {
   api: 'ingest',
   demo: 'ingest',
   target: 'target',
+  source: 'source',
 };
 
 /** Ingest sends small batches: there the library that reads the logs anyway serves as well, and saves the other's memory. */
@@ -62,6 +63,7 @@ const producerOf: Readonly<Record<RoleName, ProducerLibrary>> = {
   api: 'kafkajs',
   demo: 'kafkajs',
   target: 'platformatic',
+  source: 'platformatic',
 };
 
 export async function openRoleContext({ role, config, logging, addresses, signal }: ContextOptions): Promise<RoleContext> {

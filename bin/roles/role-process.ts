@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { createReportStore, type ReportStore, type RoleState } from '../../adapters/postgres/role-reports.ts';
 import { systemClock } from '../../adapters/process/clock.ts';
-import { loadConfig, loadLogging } from '../../adapters/process/config-file.ts';
+import { loadLogging } from '../../adapters/process/config-file.ts';
 import { watchSignals } from '../../adapters/process/signals.ts';
 import { reasonOf } from '../../core/errors.ts';
 import { metricRows } from '../../monitoring/metric-rows.ts';
 import { embeddedFromEnvironment, resolveAddresses } from '../addresses.ts';
 import type { ConfigFiles } from '../config-files.ts';
+import { loadConfig } from '../configuration.ts';
 import { releaseStartUpMemory } from '../process-memory.ts';
 import { type MetricsEndpoint, openMetricsEndpoint } from './metrics-endpoint.ts';
 import type { RoleName, RunningRole, StartRole } from './role.ts';
@@ -19,6 +20,7 @@ const starters: Readonly<Record<RoleName, () => Promise<StartRole>>> = {
   api: async () => (await import('./api-role.ts')).startApi,
   demo: async () => (await import('./demo-role.ts')).startDemo,
   target: async () => (await import('./target-role.ts')).startTargets,
+  source: async () => (await import('./source-role.ts')).startSources,
 };
 
 export function loadRole(role: RoleName): Promise<StartRole> {

@@ -1,6 +1,6 @@
 import type { RoleContext } from './role-context.ts';
 
-export const roleNames = ['processor', 'sync-manager', 'api', 'demo', 'target'] as const;
+export const roleNames = ['processor', 'sync-manager', 'api', 'demo', 'target', 'source'] as const;
 export type RoleName = (typeof roleNames)[number];
 
 /** A role at work. What it opened it closes in `stop`. */

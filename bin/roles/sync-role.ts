@@ -9,6 +9,7 @@ import { startDeadLetterDesk } from './dead-letter-desk.ts';
 import { startDifferenceKeeper } from './difference-keeper.ts';
 import type { RunningRole } from './role.ts';
 import type { RoleContext } from './role-context.ts';
+import { startVerificationKeeper } from './verification-keeper.ts';
 import { startWebhookDesk } from './webhook-desk.ts';
 
 const rescueIntervalMs = 5_000;
@@ -39,6 +40,8 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
   const rescue = setInterval(() => void rescueStranded(context, store, publisher, worker), rescueIntervalMs);
   const desk = await startDeadLetterDesk(context);
   const webhooks = await startWebhookDesk(context);
+  // Where there are targets, their role verifies: this one has enough to do.
+  const verification = Object.keys(config.targets).length === 0 ? startVerificationKeeper(context) : undefined;
   return {
     failed: Promise.race([subscription.failed, desk.failed, webhooks.failed]) as Promise<never>,
     details: () => ({}),
@@ -48,6 +51,7 @@ export async function startSyncManager(context: RoleContext): Promise<RunningRol
       await keeper.stop();
       await desk.stop();
       await webhooks.stop();
+      await verification?.stop();
     },
   };
 }

@@ -1,9 +1,7 @@
-import type { TableDeclaration } from '../../connectors/postgres/table-shape.ts';
 import { compileTargetPlan, type SourceHalf, type TargetPlan } from '../../connectors/target-plan.ts';
 import type { TargetConfig } from '../../core/config/targets.ts';
 import type { ConflictPolicy } from '../../core/conflict/policy.ts';
 import type { EntityPlan } from '../../core/entity-plan.ts';
-import { compileMapping } from '../../core/mapping/mapping.ts';
 import { conflictPolicies } from './conflict-policies.ts';
 import type { RoleContext } from './role-context.ts';
 
@@ -30,16 +28,6 @@ export async function targetPlans(context: RoleContext, name: string, target: Ta
     compiled.set(plan.resolvedTopic, plan);
   }
   return compiled;
-}
-
-export function tableDeclarations(target: Target): TableDeclaration[] {
-  return Object.entries(target.entities).map(([kind, { table, key, deletes, mapping }]) => ({
-    kind,
-    table,
-    key,
-    deletes: deletes === 'delete',
-    columns: compileMapping(mapping).fields,
-  }));
 }
 
 async function sourceHalf(

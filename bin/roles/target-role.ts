@@ -1,6 +1,5 @@
 import { createTargetStore } from '../../adapters/postgres/target-store.ts';
 import { jitter } from '../../adapters/process/jitter.ts';
-import { PostgresTarget } from '../../connectors/postgres/postgres-target.ts';
 import { TargetWorker } from '../../connectors/target-worker.ts';
 import { CircuitBreaker } from '../../core/circuit-breaker.ts';
 import { reasonOf } from '../../core/errors.ts';
@@ -8,7 +7,9 @@ import type { LogSubscription } from '../../core/ports/event-log.ts';
 import { ProducerPool } from '../../core/producer-pool.ts';
 import type { RunningRole } from './role.ts';
 import type { RoleContext } from './role-context.ts';
-import { tableDeclarations, targetPlans } from './target-plans.ts';
+import { openTarget } from './target-connectors.ts';
+import { targetPlans } from './target-plans.ts';
+import { startVerificationKeeper } from './verification-keeper.ts';
 
 const replayIntervalMs = 1_000;
 
@@ -24,13 +25,14 @@ export async function startTargets(context: RoleContext): Promise<RunningRole> {
   const { config } = context;
   const running: RunningTarget[] = [];
   for (const name of Object.keys(config.targets)) running.push(await startTarget(context, name));
+  const verification = startVerificationKeeper(context);
   return {
     failed: Promise.race(running.map(({ subscription }) => subscription.failed)) as Promise<never>,
     details: () => ({
       targets: Object.fromEntries(running.map(({ name, breaker }) => [name, { breaker: breaker.state, reason: breaker.reason }])),
     }),
     async stop() {
-      await Promise.all(running.map((target) => target.stop()));
+      await Promise.all([verification.stop(), ...running.map((target) => target.stop())]);
     },
   };
 }
@@ -39,13 +41,7 @@ async function startTarget(context: RoleContext, name: string): Promise<RunningT
   const { config, clock, log, pool, telemetry, logger } = context;
   const target = config.targets[name]!;
   const plans = await targetPlans(context, name, target);
-  const connector = new PostgresTarget({
-    url: target.url,
-    connectionsMax: target.poolMax,
-    timeoutMs: target.timeoutMs,
-    tables: tableDeclarations(target),
-    applicationName: `syncline-target-${name}`,
-  });
+  const connector = await openTarget(name, target);
   const breaker = new CircuitBreaker(target.breaker, clock, jitter);
   const worker = new TargetWorker({
     target: name,

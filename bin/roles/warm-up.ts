@@ -12,6 +12,7 @@ const modules = [
   './api-role.ts',
   './demo-role.ts',
   './target-role.ts',
+  './source-role.ts',
   '../../adapters/kafka/platformatic-producer.ts',
   '../../adapters/kafka/kafkajs-producer.ts',
 ];

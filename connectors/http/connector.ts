@@ -1,8 +1,9 @@
-import { z } from 'zod';
+import { declareConnector, noOptions } from '../declaration.ts';
 
-export const httpConnector = {
+/** Read by nobody: whoever has a change sends it, and the API takes it. */
+export const httpConnector = declareConnector({
   name: 'http',
   description: 'Takes records over HTTP: POST /users, POST /events/{type}, DELETE /events/{type}/{key}.',
-  options: z.strictObject({}),
   capabilities: { snapshot: false, changes: 'pushed', deletes: true, target: false },
-} as const;
+  source: { options: noOptions, entity: noOptions },
+});

@@ -1,6 +1,8 @@
 import pg from 'pg';
 import { canonicalText } from '../../core/canonical/canonical.ts';
-import { type JsonObject, parseExact, stringifyExact } from '../../core/json.ts';
+import { fieldOf, type JsonObject, parseExact, stringifyExact } from '../../core/json.ts';
+import { keyColumnsOf, keyTextOf } from '../../core/key-text.ts';
+import type { SystemRange, SystemReader, SystemRow } from '../../core/ports/system-reader.ts';
 import {
   type TargetChange,
   type TargetConnector,
@@ -8,9 +10,8 @@ import {
   type TargetResult,
   type TargetRow,
 } from '../../core/ports/target-connector.ts';
-import { keyColumnsOf, keyTextOf } from './key-text.ts';
 import { type Column, readTableShape, type TableDeclaration, type TableShape, unknownColumn } from './table-shape.ts';
-import { deleteStatement, insertStatement, selectStatement, updateStatement } from './table-statements.ts';
+import { deleteStatement, insertStatement, rangeStatement, selectStatement, updateStatement } from './table-statements.ts';
 import { asTargetError, targetFaultOf } from './target-fault.ts';
 
 export interface PostgresTargetOptions {
@@ -33,7 +34,7 @@ interface Planned {
   readonly doc: JsonObject;
 }
 
-export class PostgresTarget implements TargetConnector {
+export class PostgresTarget implements TargetConnector, SystemReader {
   readonly #options: PostgresTargetOptions;
   readonly #pool: pg.Pool;
   #shapes: ReadonlyMap<string, TableShape> = new Map();
@@ -46,9 +47,7 @@ export class PostgresTarget implements TargetConnector {
       application_name: options.applicationName,
       connectionTimeoutMillis: Math.min(options.timeoutMs, 10_000),
       // The server gives up first, so that the outcome is known; the client does where the server is gone.
-      statement_timeout: options.timeoutMs,
       query_timeout: options.timeoutMs + 1_000,
-      idle_in_transaction_session_timeout: options.timeoutMs,
       keepAlive: true,
     });
     // A connection that breaks is replaced at the next use; without listeners it would stop the process.
@@ -72,8 +71,7 @@ export class PostgresTarget implements TargetConnector {
   }
 
   async write(kind: string, changes: readonly TargetChange[]): Promise<readonly TargetResult[]> {
-    const shape = this.#shapes.get(kind);
-    if (shape === undefined) throw new Error(`the target was not opened for ${kind}`);
+    const shape = this.#shapeOf(kind);
     const keys = changes.map(({ key }) => keyOrRejected(shape, key));
     for (let attempt = 1; ; attempt++) {
       try {
@@ -87,16 +85,72 @@ export class PostgresTarget implements TargetConnector {
     }
   }
 
+  async readRange(kind: string, after: JsonObject | null, limit: number): Promise<SystemRange> {
+    const shape = this.#shapeOf(kind);
+    const values = after === null ? [limit] : [stringifyExact(after), limit];
+    const found = await this.#reading(shape, (client) =>
+      client.query<{ row: string }>(rangeStatement(shape, after === null), values),
+    );
+    const rows = found.rows.map(({ row }) => parseExact(row) as TargetRow);
+    const last = rows.at(-1);
+    return {
+      rows: rows.flatMap((row) => keyed(shape, row)),
+      next:
+        last === undefined || rows.length < limit
+          ? null
+          : Object.fromEntries(shape.key.map((column) => [column, fieldOf(last, column)!])),
+    };
+  }
+
+  async readKeys(kind: string, keys: readonly string[]): Promise<readonly SystemRow[]> {
+    const shape = this.#shapeOf(kind);
+    const known = keys.flatMap((key) => {
+      const columns = keyColumnsOf(shape.key, key);
+      return columns === undefined ? [] : [{ key, columns }];
+    });
+    if (known.length === 0) return [];
+    const values = [stringifyExact(known.map(({ columns }) => columns))];
+    try {
+      const { rows } = await this.#inTransaction((client) =>
+        client.query<{ at: number; row: string }>(selectStatement(shape, false), values),
+      );
+      return rows.map(({ at, row }) => ({ key: known[at]!.key, row: parseExact(row) as TargetRow }));
+    } catch (error) {
+      // A key that is none of the column's type fails the statement: it has no row, and the others are asked for without it.
+      if (targetFaultOf(error) !== 'data') throw asTargetError(error, shape.name);
+      if (known.length === 1) return [];
+      const middle = known.length >> 1;
+      const halves = [known.slice(0, middle), known.slice(middle)].map((half) => half.map(({ key }) => key));
+      return [...(await this.readKeys(kind, halves[0]!)), ...(await this.readKeys(kind, halves[1]!))];
+    }
+  }
+
   async close(): Promise<void> {
     await this.#pool.end();
+  }
+
+  async #reading<T>(shape: TableShape, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inTransaction(work);
+    } catch (error) {
+      throw asTargetError(error, shape.name);
+    }
+  }
+
+  #shapeOf(kind: string): TableShape {
+    const shape = this.#shapes.get(kind);
+    if (shape === undefined) throw new Error(`the target was not opened for ${kind}`);
+    return shape;
   }
 
   async #inTransaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
-      // Times as UTC, whatever the database prefers, and without a setting that a pooler would carry to others.
-      await client.query(`BEGIN; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'iso_8601'`);
+      // Times as UTC, whatever the database prefers, and without a setting that a pooler would refuse or carry to others.
+      const limitMs = Math.ceil(this.#options.timeoutMs);
+      await client.query(`BEGIN; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'iso_8601';
+        SET LOCAL statement_timeout = ${limitMs}; SET LOCAL idle_in_transaction_session_timeout = ${limitMs}`);
       const result = await work(client);
       await client.query('COMMIT');
       return result;
@@ -214,6 +268,11 @@ class TableBatch {
     }
     return [...this.#shape.columns.values()].filter(({ name, generated }) => names.has(name) && !generated);
   }
+}
+
+function keyed(shape: TableShape, row: TargetRow): SystemRow[] {
+  const key = keyTextOf(shape.key, row);
+  return key === undefined ? [] : [{ key, row }];
 }
 
 function keyOrRejected(shape: TableShape, key: string): JsonObject {

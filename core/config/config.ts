@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { type ComparisonRules, comparisonSchema } from '../comparison/comparison.ts';
-import { type IdentityRules, identitySchema } from '../identity/identity.ts';
+import type { ComparisonRules } from '../comparison/comparison.ts';
+import type { IdentityRules } from '../identity/identity.ts';
 import { nestingMax } from '../json.ts';
-import { type MappingRules, mappingSchema } from '../mapping/mapping.ts';
+import type { MappingRules } from '../mapping/mapping.ts';
 import { addressProblem } from './address.ts';
 import { checkConfig } from './config-checks.ts';
 import { type ConflictRules, conflictsSchema } from './conflict-policy.ts';
 import { differencesSchema } from './differences.ts';
-import { nameSchema, sourceTypeOf, sourceTypeSchema } from './names.ts';
-import { recordFieldsSchema } from './record-fields.ts';
-import { targetsSchema } from './targets.ts';
+import { nameSchema } from './names.ts';
+import { anySource, type SourceSchema, sourcesSchemaOf } from './sources.ts';
+import { postgresTarget, type TargetSchema, targetsSchemaOf } from './targets.ts';
 import { byteSize, durationMs } from './units.ts';
 
 /** Used where no secret was given; the production profile refuses it. */
@@ -142,93 +142,69 @@ const monitoringSchema = z.strictObject({
     .describe('How often figures are written to `sync_metrics`.'),
 });
 
-const fieldName = z.string().min(1).max(100);
-
-const entitySchema = z.strictObject({
-  key: z
-    .union([fieldName, z.array(fieldName).min(1).max(10)], { error: 'expected a field, or a list of fields' })
-    .transform((key) => (typeof key === 'string' ? [key] : key))
-    .default([])
-    .describe('The field, or fields, that make a record’s key in its source. Without one every record is an entity of its own.'),
-  occurredAt: fieldName
-    .optional()
-    .describe('The field that says when the change happened; without it the time of arrival counts.'),
-  ordered: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Whether the changes of one key arrive in the order they were made. Where an older one may come first after a newer one, `false`: all of them then pass the filter.',
-    ),
-  schema: recordFieldsSchema.optional().describe('What an incoming record must look like; without it any object is accepted.'),
-  mapping: mappingSchema.optional(),
-  compare: comparisonSchema.optional(),
-  identity: identitySchema.optional(),
-});
-
-const sourceSchema = z.strictObject({
-  connector: z.enum(['http']).describe('The connector that reaches this source.'),
-  type: sourceTypeSchema.optional().describe('What stands in `source_type`; by default the name in capitals.'),
-  entities: z.record(nameSchema, entitySchema).describe('The kinds of entity this source has.'),
-});
-
-const sourcesSchema = z
-  .record(nameSchema, sourceSchema)
-  .transform((sources) =>
-    Object.fromEntries(
-      Object.entries(sources).map(([name, source]) => [name, { ...source, type: source.type ?? sourceTypeOf(name) }]),
-    ),
-  )
-  .prefault({});
-
 const demoSchema = z.strictObject({
   enabled: z.boolean().default(false).describe('Plays a small shop through the HTTP connector.'),
   eventsPerSecond: z.number().min(0.1).max(10_000).default(5).describe('How many changes it makes.'),
   source: nameSchema.default('shop').describe('The source it plays.'),
 });
 
-export const configSchema = z
-  .strictObject({
-    profile: z
-      .enum(['development', 'production'])
-      .default('development')
-      .describe('`production` refuses what is only fit for trying out.'),
-    dataDir: z
-      .string()
-      .min(1)
-      .default('.syncline')
-      .describe('Where keys and the data of embedded parts lie, relative to the working directory.'),
-    topicPrefix: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]*$/, 'a topic prefix is letters, digits, ., _ and -')
-      .max(50)
-      .default('')
-      .describe('What every topic of ours begins with, so that installations can share one Kafka.'),
-    serialization: z.enum(['json', 'avro']).default('json').describe('How records are written to Kafka.'),
-    secretKey: z
-      .string()
-      .min(1)
-      .default(developmentSecretKey)
-      .describe('Encrypts stored credentials. At least 32 characters in production.'),
-    kafka: kafkaSchema.prefault({}).describe('The log between the stages.'),
-    postgres: postgresSchema.prefault({}).describe('Where state, history and progress are kept.'),
-    redis: redisSchema.prefault({}).describe('The filter for what did not change.'),
-    schemaRegistry: schemaRegistrySchema.prefault({}).describe('Where Avro schemas are registered.'),
-    api: apiSchema.prefault({}).describe('The HTTP surface.'),
-    limits: limitsSchema.prefault({}).describe('Bounds of what the pipeline carries and holds.'),
-    processor: concurrencySchema.describe('The stage that maps, identifies and filters.'),
-    syncManager: concurrencySchema.describe('The stage that resolves and stores.'),
-    retry: retrySchema.prefault({}).describe('How dead letters are tried again.'),
-    polling: pollingSchema
-      .prefault({})
-      .describe('For connectors that must ask their source for changes; none of this version does, so nothing reads it yet.'),
-    monitoring: monitoringSchema.prefault({}).describe('Figures kept in PostgreSQL.'),
-    sources: sourcesSchema.describe('The systems whose changes come in, by name.'),
-    targets: targetsSchema.describe('The systems that resolved records are written to, by name.'),
-    conflicts: conflictsSchema.default({}).describe('How conflicts between sources are settled, by kind of entity.'),
-    differences: differencesSchema.describe('Pairs of sources that should hold the same records, and are compared.'),
-    demo: demoSchema.prefault({}).describe('A generator that shows life at once.'),
-  })
-  .superRefine(checkConfig, { when: () => true });
+/** Names and schemas of the connectors that are built in; core knows none of them. */
+export interface ConnectorSchemas {
+  readonly sources: readonly SourceSchema[];
+  readonly targets: readonly TargetSchema[];
+}
+
+/** With the options of these connectors, each checked by its own schema. */
+export function configSchemaOf(connectors: ConnectorSchemas) {
+  return z
+    .strictObject({
+      profile: z
+        .enum(['development', 'production'])
+        .default('development')
+        .describe('`production` refuses what is only fit for trying out.'),
+      dataDir: z
+        .string()
+        .min(1)
+        .default('.syncline')
+        .describe('Where keys and the data of embedded parts lie, relative to the working directory.'),
+      topicPrefix: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]*$/, 'a topic prefix is letters, digits, ., _ and -')
+        .max(50)
+        .default('')
+        .describe('What every topic of ours begins with, so that installations can share one Kafka.'),
+      serialization: z.enum(['json', 'avro']).default('json').describe('How records are written to Kafka.'),
+      secretKey: z
+        .string()
+        .min(1)
+        .default(developmentSecretKey)
+        .describe('Encrypts stored credentials. At least 32 characters in production.'),
+      kafka: kafkaSchema.prefault({}).describe('The log between the stages.'),
+      postgres: postgresSchema.prefault({}).describe('Where state, history and progress are kept.'),
+      redis: redisSchema.prefault({}).describe('The filter for what did not change.'),
+      schemaRegistry: schemaRegistrySchema.prefault({}).describe('Where Avro schemas are registered.'),
+      api: apiSchema.prefault({}).describe('The HTTP surface.'),
+      limits: limitsSchema.prefault({}).describe('Bounds of what the pipeline carries and holds.'),
+      processor: concurrencySchema.describe('The stage that maps, identifies and filters.'),
+      syncManager: concurrencySchema.describe('The stage that resolves and stores.'),
+      retry: retrySchema.prefault({}).describe('How dead letters are tried again.'),
+      polling: pollingSchema
+        .prefault({})
+        .describe('For sources that must be asked for changes and do not say otherwise themselves.'),
+      monitoring: monitoringSchema.prefault({}).describe('Figures kept in PostgreSQL.'),
+      sources: sourcesSchemaOf(connectors.sources).describe('The systems whose changes come in, by name.'),
+      targets: targetsSchemaOf(connectors.targets).describe('The systems that resolved records are written to, by name.'),
+      conflicts: conflictsSchema.default({}).describe('How conflicts between sources are settled, by kind of entity.'),
+      differences: differencesSchema.describe('Pairs of sources that should hold the same records, and are compared.'),
+      demo: demoSchema.prefault({}).describe('A generator that shows life at once.'),
+    })
+    .superRefine(checkConfig, { when: () => true });
+}
+
+/** Without the connectors: whatever a source says beside what every source has is taken as it is. */
+export const configSchema = configSchemaOf({ sources: [anySource], targets: [postgresTarget] });
+
+export type ConfigSchema = ReturnType<typeof configSchemaOf>;
 
 /** The rules keep the types of their own languages; at run time they are frozen like everything else. */
 type Frozen<T> = T extends MappingRules | ComparisonRules | IdentityRules | ConflictRules

@@ -57,6 +57,8 @@ export interface GoldenVoice {
   readonly policy: string;
   readonly of: Knowledge;
   readonly open?: Readonly<Record<string, OpenConflict>>;
+  /** Where the last record of an emptied entity went. */
+  readonly mergedInto?: EntityId;
 }
 
 export interface GoldenRow extends StateRow {

@@ -1,5 +1,6 @@
 import { checksumOf } from '../canonical/canonical.ts';
 import { type CanonicalRecord, goldenSourceType } from '../change-event.ts';
+import { withdraw } from '../identity/withdrawal.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import type { HistoricEvent } from '../ports/entity-store.ts';
 import { existenceField } from './conflict.ts';
@@ -49,6 +50,13 @@ class Telling {
     this.view = viewAfter(this.view, resolution, record);
   }
 
+  leave(policy: ConflictPolicy, record: CanonicalRecord): void {
+    const { golden, rows } = withdraw(policy, this.view, record);
+    const others = this.view.rows.filter(({ sourceType }) => sourceType !== record.sourceType);
+    const after = others.map((row) => rows.find(({ sourceType }) => sourceType === row.sourceType) ?? row);
+    this.view = { golden: goldenAfter(this.view.golden, golden, record), rows: after };
+  }
+
   copy(): Telling {
     const copy = new Telling();
     copy.view = this.view;
@@ -80,9 +88,14 @@ export class EntityReplay {
     this.#sinceMs = sinceMs;
   }
 
-  take({ record, golden }: HistoricEvent): void {
+  take({ record, left, golden }: HistoricEvent): void {
     if (golden !== undefined) this.#recorded = golden.data;
     if (record.receivedAtMs >= this.#sinceMs) this.#asWouldBe ??= this.#asWas.copy();
+    if (left) {
+      this.#asWas.leave(this.#current, record);
+      this.#asWouldBe?.leave(this.#proposed, record);
+      return;
+    }
     this.#asWas.take(record, resolve(this.#current, this.#asWas.view, record));
     this.#asWouldBe?.take(record, resolve(this.#proposed, this.#asWouldBe.view, record));
   }
@@ -104,22 +117,28 @@ export class EntityReplay {
 
 function viewAfter(view: ConflictView, { row, golden }: Resolution, record: CanonicalRecord): ConflictView {
   if (row === undefined) return view;
-  const before = view.golden;
-  const { deleted, data, voice, moved } = golden;
   return {
-    golden: {
-      entityId: record.entityId,
-      sourceType: goldenSourceType,
-      kind: record.kind,
-      version: (before?.version ?? 0) + (moved ? 1 : 0),
-      position: null,
-      deleted,
-      data,
-      checksum: data === null ? null : moved ? checksumOf(data) : (before?.checksum ?? null),
-      eventId: moved || before === undefined ? record.eventId : before.eventId,
-      voice,
-    },
+    golden: goldenAfter(view.golden, golden, record),
     rows: [...view.rows.filter(({ sourceType }) => sourceType !== row.sourceType), row],
+  };
+}
+
+function goldenAfter(
+  before: ConflictView['golden'],
+  { deleted, data, voice, moved }: Resolution['golden'],
+  record: CanonicalRecord,
+): NonNullable<ConflictView['golden']> {
+  return {
+    entityId: record.entityId,
+    sourceType: goldenSourceType,
+    kind: record.kind,
+    version: (before?.version ?? 0) + (moved ? 1 : 0),
+    position: null,
+    deleted,
+    data,
+    checksum: data === null ? null : moved ? checksumOf(data) : (before?.checksum ?? null),
+    eventId: moved || before === undefined ? record.eventId : before.eventId,
+    voice,
   };
 }
 

@@ -32,6 +32,8 @@ export interface CompiledIdentity {
   matchKeysOf(record: JsonObject | null): string[];
   /** The name the entity gets if none of its match keys is known. */
   firstNameOf(record: JsonObject | null, source: string, key: string): EntityId;
+  /** That, and the one it gets where another entity was called so first. */
+  namesOf(record: JsonObject | null, source: string, key: string): EntityId[];
 }
 
 interface CompiledRule {
@@ -42,7 +44,7 @@ interface CompiledRule {
 
 export function compileIdentity(kind: string, rules: IdentityRules | undefined): CompiledIdentity {
   const compiled = (rules ?? []).map(compileRule);
-  return {
+  const named: CompiledIdentity = {
     kind,
     matchKeysOf(record) {
       if (record === null) return [];
@@ -60,9 +62,21 @@ export function compileIdentity(kind: string, rules: IdentityRules | undefined):
         if (values !== undefined) return entityIdOf(kind, i === 0 ? plainName(values) : `=${rule.name}=${escapeParts(values)}`);
       }
       // Under match keys a bare key means nothing: two shops number their products from 1.
-      return entityIdOf(kind, `/${source}/${key}`);
+      return ownNameOf(kind, source, key);
+    },
+    namesOf(record, source, key) {
+      const first = named.firstNameOf(record, source, key);
+      if (compiled.length === 0) return [first];
+      const own = `${kind}:/${source}/${key}`;
+      return own === first || codePoints(own) > entityIdLengthMax ? [first] : [first, own as EntityId];
     },
   };
+  return named;
+}
+
+/** What only this record can be called. */
+export function ownNameOf(kind: string, source: string, key: string): EntityId {
+  return entityIdOf(kind, `/${source}/${key}`);
 }
 
 const entityIdLengthMax = 100;

@@ -41,6 +41,8 @@ export interface Span {
 /** An event that changed what its source says, as it was stored. */
 export interface HistoricEvent {
   readonly record: CanonicalRecord;
+  /** The record of the source went to another entity. */
+  readonly left?: true;
   /** The golden record that it made; undefined where it made none. */
   readonly golden: { readonly data: JsonObject | null } | undefined;
 }

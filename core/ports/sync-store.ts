@@ -3,6 +3,7 @@ import type { GoldenVoice } from '../conflict/conflict.ts';
 import type { Voice } from '../conflict/voice.ts';
 import type { DeadLetter } from '../dead-letter.ts';
 import type { DifferenceChanges } from '../differences/difference.ts';
+import type { Rejoin } from '../identity/move.ts';
 import type { JsonObject } from '../json.ts';
 import type { EventStatus, Outcome, OutcomeCount } from '../outcome.ts';
 import type { Position } from '../position.ts';
@@ -28,6 +29,8 @@ export interface StateHead {
   readonly deleted: boolean;
   readonly checksum: Checksum | null;
   readonly eventId: EventId;
+  /** Which record of its source it is about, where several had their turn; absent for the first. */
+  readonly tenure?: number;
 }
 
 /** A row of `sync_state`: what one source says of an entity, or the golden row. */
@@ -42,7 +45,7 @@ export interface EventRow {
   readonly sourceType: string;
   readonly sourceId: string;
   readonly entityId: EntityId;
-  readonly operation: Operation;
+  readonly operation: Operation | 'leave';
   readonly data: JsonObject | null;
   readonly checksum: Checksum | null;
   readonly position: Position;
@@ -75,10 +78,18 @@ export interface Outbox {
   readonly deadLetters: readonly DeadLetter[];
   /** Keys whose cached state must not be trusted, because their change was rejected. */
   readonly forgets: readonly ForgetNotice[];
+  /** What is known of records that moved to another entity. Absent where none did. */
+  readonly rejoins?: readonly RejoinNotice[];
 }
 
 export interface ForgetNotice extends PartitionRef {
   readonly key: string;
+}
+
+/** Goes to the raw partition of the record's key. */
+export interface RejoinNotice extends PartitionRef {
+  readonly key: string;
+  readonly rejoin: Rejoin;
 }
 
 export interface OutboxRow extends Outbox {
@@ -90,11 +101,18 @@ export interface ReplayOutcome {
   readonly outcome: Outcome;
 }
 
+export interface StateKey {
+  readonly entityId: EntityId;
+  readonly sourceType: string;
+}
+
 /** Everything one batch changes, decided before anything is written. */
 export interface BatchEffects {
   readonly events: readonly EventRow[];
   /** At most one per (entity id, source type). */
   readonly states: readonly StateRow[];
+  /** Rows of records that left their entity, and of which none came instead. Absent where there are none. */
+  readonly removals?: readonly StateKey[];
   /** At most one per conflict: one that is known already has moved or ended. */
   readonly conflicts: readonly ConflictRow[];
   /** Write-backs whose acknowledgement the batch took into account, by their row in the ledger. */
@@ -156,4 +174,8 @@ export interface SyncStore {
   goldenOf(entityIds: readonly EntityId[]): Promise<readonly GoldenRecord[]>;
   /** The installation's epoch, raised after a restore from a backup. */
   epoch(): Promise<number>;
+}
+
+export function publishesNothing({ resolved, deadLetters, forgets, rejoins = [] }: Outbox): boolean {
+  return resolved.length + deadLetters.length + forgets.length + rejoins.length === 0;
 }

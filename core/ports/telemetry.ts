@@ -4,7 +4,7 @@ import type { PartitionRef } from './event-log.ts';
 /**
  * What happened, as typed events: the stages say it, `monitoring/` owns the metric names and the wording of the log.
  */
-export type Stage = 'ingest' | 'processor' | 'sync-manager' | 'publisher' | 'dead-letters' | 'target';
+export type Stage = 'ingest' | 'source' | 'processor' | 'sync-manager' | 'publisher' | 'dead-letters' | 'target';
 
 /** What became of a record at a target; `foreign`: somebody else had changed it there. */
 export type TargetOutcome = 'written' | 'unchanged' | 'refused' | 'foreign-kept' | 'foreign-overwritten' | 'dead-lettered';
@@ -36,6 +36,8 @@ export interface Telemetry {
   }): void;
   /** A batch failed and will be tried again. */
   batchFailed(event: PartitionRef & { stage: Stage; error: unknown; retryInMs: number }): void;
+  /** A stream of a source is read here from now on, or no longer; `error` says why it rests. */
+  streamChanged(event: { source: string; stream: string; running: boolean; error?: unknown }): void;
   /** A part of the world stopped or resumed answering. */
   partAvailability(event: { part: string; available: boolean; error?: unknown }): void;
 }

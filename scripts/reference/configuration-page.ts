@@ -1,5 +1,5 @@
-import { configSchema } from '../../core/config/config.ts';
 import { loggingSchema } from '../../core/config/logging.ts';
+import { fullConfigSchema } from './config-schema.ts';
 import { type JsonSchema, schemaOf } from './json-schema.ts';
 
 const introduction = `# Configuration
@@ -28,7 +28,7 @@ export function configurationPage(): string {
   return [
     introduction,
     '## `config/config.yml`',
-    tableOf(schemaOf(configSchema)),
+    tableOf(schemaOf(fullConfigSchema)),
     '## `config/logging.yml`',
     tableOf(schemaOf(loggingSchema)),
   ]
@@ -55,7 +55,37 @@ function* rowsOf(root: JsonSchema, schema: JsonSchema, path: string, above: Read
     // A section is its settings; alone it says nothing.
     if (inner === undefined || meaning !== '') yield { setting, takes: takesOf(child), preset, meaning };
     if (inner !== undefined) yield* rowsOf(root, inner.schema, `${setting}${inner.path}`, new Set([...above, name]));
+    else yield* branchRows(root, child, setting, new Set([...above, name]));
   }
+}
+
+/** Of sections that differ by connector: what all have, and then what some have, with their names. */
+function* branchRows(root: JsonSchema, child: JsonSchema, setting: string, above: ReadonlySet<string>): Generator<Row> {
+  const named = resolved(root, child.additionalProperties);
+  const branches = ((named?.anyOf ?? []) as JsonSchema[]).filter(({ properties }) => properties?.connector !== undefined);
+  if (branches.length === 0) return;
+  const connectors: string[] = [];
+  const holders = new Map<string, { row: Row; of: string[] }>();
+  for (const branch of branches) {
+    const { connector, ...properties } = branch.properties as Record<string, JsonSchema>;
+    const name = `\`${connector!.const}\``;
+    connectors.push(name);
+    for (const row of rowsOf(root, { ...branch, properties }, `${setting}.<name>`, above)) {
+      const held = holders.get(JSON.stringify(row)) ?? { row, of: [] };
+      held.of.push(name);
+      holders.set(JSON.stringify(row), held);
+    }
+  }
+  yield {
+    setting: `${setting}.<name>.connector`,
+    takes: connectors.join(' · '),
+    preset: 'required',
+    meaning: 'The connector that reaches it.',
+  };
+  const rows = [...holders.values()];
+  for (const { row, of } of rows) if (of.length === connectors.length) yield row;
+  for (const { row, of } of rows)
+    if (of.length < connectors.length) yield { ...row, meaning: `${of.join(', ')}: ${row.meaning}` };
 }
 
 /** Where settings go on below: in a section, under names that are free to choose, in the items of a list. */

@@ -55,7 +55,7 @@ describe('processes that die under load', () => {
       await untilAtWork(installation, 'sync-manager');
       for (let kill = 0; kill < kills; kill++) {
         const seat = random.pick(installation.roles.seats);
-        const known = seat.role === 'api' || seat.role === 'target' ? undefined : moments[seat.role];
+        const known = seat.role !== 'processor' && seat.role !== 'sync-manager' ? undefined : moments[seat.role];
         if (known !== undefined && random.chance(0.7)) await killAt(seat, random.pick(known));
         else {
           await sleep(random.between(100, 2_500));

@@ -8,7 +8,7 @@ const entry = fileURLToPath(new URL('../../bin/syncline.ts', import.meta.url));
 const restartDelayMs = 200;
 const stopGraceMs = 15_000;
 
-export type RoleName = 'processor' | 'sync-manager' | 'api' | 'target';
+export type RoleName = 'processor' | 'sync-manager' | 'api' | 'target' | 'source';
 
 /** One place for a process of a role: whoever dies in it is followed by another. */
 export interface RoleSeat {

@@ -3,7 +3,7 @@ import { type Checksum, type EntityId, goldenSourceType } from '../../core/chang
 import { type DeadLetter, deadLetterOf } from '../../core/dead-letter.ts';
 import { SyncError } from '../../core/errors.ts';
 import { eventIdOf } from '../../core/event-id.ts';
-import type { JsonObject } from '../../core/json.ts';
+import { type JsonObject, parseExact } from '../../core/json.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import {
   type BatchEffects,
@@ -250,6 +250,37 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
       const told = await write({ outbox }, Promise.resolve(silent!.lease));
       expect([silent!.outboxId, told!.outboxId]).toEqual([null, expect.any(Number)]);
       expect((await store.pendingOutbox(told!.lease)).map((row) => row.id)).toEqual([told!.outboxId]);
+    });
+
+    it('a row that leaves is gone, in the very transaction that brings what follows from it', async () => {
+      const rows = [state(event('a', 1)), state(event('a', 1), goldenSourceType), state(event('b', 2))];
+      await write({ events: [event('a', 1), event('b', 2)], states: rows });
+      const emptied = { ...state(event('a', 3, null), goldenSourceType, 2) };
+      const removals = [{ entityId: event('a', 1).entityId, sourceType: 'SHOP' }];
+      await write({ events: [{ ...event('a', 3, null), operation: 'leave' }], states: [emptied], removals });
+      expect(await statesOf('a')).toEqual([emptied]);
+      expect(await statesOf('b')).toEqual([state(event('b', 2))]);
+    });
+
+    it('a row keeps which record of its source it is about', async () => {
+      const [first, second] = [state(event('a', 1)), { ...state(event('b', 2)), tenure: 3 }];
+      await write({ events: [event('a', 1), event('b', 2)], states: [first, second] });
+      expect([...(await statesOf('a')), ...(await statesOf('b'))]).toEqual([first, second]);
+      const later = { ...state({ ...event('b', 2), data: { n: 2, made: 'here' } }), tenure: -1, version: 2 };
+      await write({ states: [later] });
+      expect(await statesOf('b')).toEqual([later]);
+      expect(await store.headsOf([event('b', 2).entityId])).toMatchObject([{ tenure: -1 }]);
+    });
+
+    it('what a record brings to another entity lies in the outbox with all its digits', async () => {
+      const { eventId, position, occurredAt, correlationId, checksum } = event('a', 1);
+      const data = parseExact('{"price":0.12345678901234567890123,"list":[1]}') as JsonObject;
+      const known = { eventId, operation: 'snapshot', position, occurredAt, correlationId, checksum, data } as const;
+      const rejoin = { from: event('b', 1).entityId, movedAt: 4, state: known };
+      const outbox = { resolved: [], deadLetters: [], forgets: [], rejoins: [{ ...raw, key: 'a', rejoin }] };
+      await write({ outbox });
+      const [row] = await store.pendingOutbox(await store.acquire(ref));
+      expect(row!.rejoins).toEqual(outbox.rejoins);
     });
 
     it('who lost the partition clears nothing and is told', async () => {

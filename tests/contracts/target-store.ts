@@ -12,6 +12,10 @@ import type { Position } from '../../core/position.ts';
 export interface TargetStoreHarness {
   readonly store: TargetStore;
   putStates(rows: readonly StateRow[]): Promise<void>;
+  /** As the processor does it when a record moves. */
+  rebind(key: string, to: EntityId): Promise<void>;
+  /** As a person does it. */
+  merge(from: EntityId, into: EntityId): Promise<void>;
   /** As the sync manager does it. */
   acknowledge(ledgerId: string): Promise<void>;
   /** As a person does it. */
@@ -214,6 +218,55 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       expect(await store.guard('crm')).toMatchObject({ state: 'paused', reason: 'too much', known: 5 });
       await store.pause('new', 'first');
       expect(await store.guard('new')).toMatchObject({ state: 'paused', reason: 'first' });
+    });
+
+    describe('of a record that stands under another entity by now', () => {
+      const table = 'product:B' as EntityId;
+
+      async function write(entityId: EntityId, key: string): Promise<void> {
+        const lease = await store.acquire('crm', ref);
+        const noted = echo({ entityId, key });
+        await store.begin(lease, [noted]);
+        const checksum = checksumOf({ price: 1 });
+        const state = { entityId, kind: 'product', key, version: 3, intended: checksum, checksum, flips: 0, frozen: false };
+        const written = [{ id: noted.id, replaced: null, returned: { price: 1 } }];
+        await store.settle(lease, { ...nothing, written, states: [state] }, windowMs);
+      }
+
+      it('nothing is told as if it were still the first one’s, and the other one has its key', async () => {
+        await harness.putStates([row(goldenSourceType), row(goldenSourceType, { entityId: table })]);
+        await store.bind('crm', 'product', [{ entityId: chair, key: 'A' }]);
+        await write(chair, 'A');
+        expect((await store.look(crm, 'product', [chair]))[0]).toMatchObject({ boundKey: 'A', state: { key: 'A' } });
+        await harness.rebind('A', table);
+        expect((await store.look(crm, 'product', [chair]))[0]).toMatchObject({ boundKey: null, state: null, echoes: [] });
+        expect((await store.look(crm, 'product', [table]))[0]).toMatchObject({ boundKey: 'A' });
+      });
+
+      it('a merged entity deletes nothing at a system that is a source, and its record there is the survivor’s', async () => {
+        const gone = row(goldenSourceType, { deleted: true, data: null, checksum: null });
+        await harness.putStates([gone, row('CRM'), row(goldenSourceType, { entityId: table })]);
+        await store.bind('crm', 'product', [{ entityId: chair, key: 'A' }]);
+        await write(chair, 'A');
+        await harness.merge(chair, table);
+        const before = { own: null, boundKey: null, state: null, echoes: [] };
+        expect((await store.look(crm, 'product', [chair]))[0]).toMatchObject(before);
+        expect((await store.look(crm, 'product', [table]))[0]).toMatchObject({ boundKey: 'A' });
+        expect((await store.look({ name: 'crm', sourceType: null }, 'product', [chair]))[0]).toMatchObject({
+          state: { key: 'A' },
+        });
+      });
+
+      it('a deleted entity has no say over a key under which a living one was written since', async () => {
+        const gone = row(goldenSourceType, { deleted: true, data: null, checksum: null });
+        await harness.putStates([gone, row(goldenSourceType, { entityId: table })]);
+        await write(chair, 'A');
+        const asTarget = { name: 'crm', sourceType: null };
+        expect((await store.look(asTarget, 'product', [chair]))[0]).toMatchObject({ state: { key: 'A' } });
+        await write(table, 'A');
+        expect((await store.look(asTarget, 'product', [chair]))[0]).toMatchObject({ state: null });
+        expect((await store.look(asTarget, 'product', [table]))[0]).toMatchObject({ state: { key: 'A' } });
+      });
     });
   });
 }

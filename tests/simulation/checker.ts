@@ -2,7 +2,8 @@ import { partitionName } from '../../adapters/memory/pace.ts';
 import { type ChangeEvent, type GoldenRecord, goldenSourceType } from '../../core/change-event.ts';
 import { partitionOf } from '../../core/partition.ts';
 import type { LogRecord, PartitionRef } from '../../core/ports/event-log.ts';
-import type { StateRow } from '../../core/ports/sync-store.ts';
+import type { EventRow, StateRow } from '../../core/ports/sync-store.ts';
+import { checkMatched } from './matched-checker.ts';
 import { isDeadValue, kind } from './workload.ts';
 import { canonicalPartitions, names, type World } from './world.ts';
 
@@ -12,9 +13,15 @@ export function findViolations(world: World): string[] {
   const broken = world.processes().find((process) => process.broken !== undefined);
   if (broken) violations.push(`${broken.name} broke: ${(broken.broken as Error)?.stack ?? String(broken.broken)}`);
   const raw = readRaw(world);
-  checkDeadLetters(raw, violations);
+  checkDeadLetters(world, raw, violations);
   checkAccounting(world, violations);
-  checkStates(world, raw, violations);
+  if (world.matching)
+    checkMatched(
+      world,
+      raw.events.filter(({ origin }) => !raw.dead.has(origin)),
+      violations,
+    );
+  else checkStates(world, raw, violations);
   checkEvents(world, raw, violations);
   checkResolved(world, violations);
   return violations;
@@ -40,6 +47,7 @@ function readRaw(world: World): RawLog {
       const origin = `${partitionName(ref)}@${record.offset}`;
       if (record.headers['syncline-control'] !== undefined) continue;
       const event = eventOf(record);
+      if (event !== null && ('rejoin' in event || 'relink' in event)) continue;
       if (event === null) poison.add(origin);
       else events.push({ event, origin });
     }
@@ -56,11 +64,16 @@ function eventOf(record: LogRecord): ChangeEvent | null {
   }
 }
 
-function checkDeadLetters(raw: RawLog, violations: string[]): void {
+function checkDeadLetters(world: World, raw: RawLog, violations: string[]): void {
+  const letters = new Map(
+    world.deadLetters().map((letter) => [`${partitionName(letter.origin)}@${letter.origin.offset}`, letter]),
+  );
   for (const origin of raw.poison) {
     if (!raw.dead.has(origin)) violations.push(`poison ${origin} is not among the dead letters`);
   }
   for (const { event, origin } of raw.events) {
+    const letter = letters.get(origin);
+    if (letter?.code === 'identity.conflict') continue;
     if (raw.dead.has(origin) && !isDeadValue(event.data?.value)) violations.push(`${origin} is dead without a reason`);
   }
 }
@@ -135,6 +148,10 @@ function holds(row: StateRow, event: ChangeEvent): boolean {
   return row.deleted === (event.data === null) && row.data?.value === event.data?.value;
 }
 
+function toldId({ sourceType, sourceId, position }: EventRow): string {
+  return `${sourceType} ${sourceId} ${position}`;
+}
+
 function said(row: StateRow | undefined): string {
   return row === undefined ? 'nothing' : `${row.deleted ? 'deleted' : JSON.stringify(row.data)} at ${row.position}`;
 }
@@ -142,9 +159,12 @@ function said(row: StateRow | undefined): string {
 /** Each event is stored as it was sent, and each version of a state stands for one applied event. */
 function checkEvents(world: World, raw: RawLog, violations: string[]): void {
   const sent = new Map(raw.events.map(({ event }) => [`${event.eventId} ${event.position}`, event]));
+  const told = new Map(raw.events.map(({ event }) => [`${event.source.toUpperCase()} ${event.key} ${event.position}`, event]));
   const applied = new Map<string, number>();
   for (const row of world.syncRows.events.values()) {
-    const event = sent.get(`${row.eventId} ${row.position}`);
+    // What a record brings from one entity to another has an id of its own there.
+    const event = sent.get(`${row.eventId} ${row.position}`) ?? (world.matching ? told.get(toldId(row)) : undefined);
+    if (row.operation === 'leave') continue;
     if (event === undefined || event.data?.value !== row.data?.value) {
       violations.push(`event ${row.correlationId} is stored otherwise than it was sent`);
     }
@@ -152,6 +172,8 @@ function checkEvents(world: World, raw: RawLog, violations: string[]): void {
     const id = `${row.sourceType} ${row.entityId}`;
     applied.set(id, (applied.get(id) ?? 0) + 1);
   }
+  // A row begins anew where its record does.
+  if (world.matching) return;
   for (const row of world.syncRows.states()) {
     if (row.sourceType === goldenSourceType) continue;
     const times = applied.get(`${row.sourceType} ${row.entityId}`) ?? 0;

@@ -12,7 +12,7 @@ export interface Mutation {
 }
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const copiedFolders = ['stream-processors', 'sync-manager', 'adapters/memory'];
+const copiedFolders = ['stream-processors', 'sync-manager', 'adapters/memory', 'core/identity'];
 const relativeImport = /(from |import\()'(\.\.?\/[^']+)'/g;
 
 /** A copy of the stages with the mutations in it. Whatever they import from elsewhere stays what it is. */
@@ -30,12 +30,13 @@ export async function loadMutant(name: string, mutations: readonly Mutation[]): 
     writeFileSync(copy, text);
   }
   const load = (file: string) => import(/* @vite-ignore */ pathToFileURL(join(folder, file)).href);
-  const [processor, syncWorker, publisher, cache, store] = await Promise.all([
+  const [processor, syncWorker, publisher, cache, store, identity] = await Promise.all([
     load('stream-processors/processor-worker.ts'),
     load('sync-manager/sync-worker.ts'),
     load('sync-manager/publisher.ts'),
     load('adapters/memory/state-cache.ts'),
     load('adapters/memory/sync-store.ts'),
+    load('adapters/memory/identity-store.ts'),
   ]);
   const stages = {
     ProcessorWorker: processor.ProcessorWorker,
@@ -43,6 +44,7 @@ export async function loadMutant(name: string, mutations: readonly Mutation[]): 
     Publisher: publisher.Publisher,
     MemoryStateCache: cache.MemoryStateCache,
     MemorySyncStore: store.MemorySyncStore,
+    BindingRows: identity.BindingRows,
   };
   return { stages, remove: () => rmSync(folder, { recursive: true }) };
 }

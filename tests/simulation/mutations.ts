@@ -11,6 +11,9 @@ const decide = 'sync-manager/decide.ts';
 const publisher = 'sync-manager/publisher.ts';
 const stateCache = 'adapters/memory/state-cache.ts';
 const syncStore = 'adapters/memory/sync-store.ts';
+const identify = 'stream-processors/identify.ts';
+const binding = 'core/identity/binding.ts';
+const book = 'core/identity/identity-book.ts';
 
 function mutation(file: string, ...patches: Mutation['patches']): Mutation {
   return { file, patches };
@@ -59,6 +62,8 @@ const wrongSum = /sum is wrong/;
 const wrongLast = /the last record on the resolved topic/;
 const wrongForAll = /a consumer on the resolved topic/;
 const noRest = /does not come to rest/;
+const wrongPlace = /is of no record that stands there/;
+const wrongPlaceOrLost = new RegExp(`${wrongPlace.source}|${lostChange.source}`);
 
 /**
  * By the promise that is broken. Where one line of defence stands behind another, so that the loss of one alone does no
@@ -96,13 +101,13 @@ export const breaches: Readonly<Record<string, Breach>> = {
   'a miss in the cache falls back on the stored state': {
     mutations: [
       mutation(diff, {
-        text: '    forward.push(record);\n',
+        text: '    forward.push(record);\n    // A late older record',
         instead: `    if (before === undefined && record.replayOf === undefined && globalThis.storedFingerprint(plan, record) === record.fingerprint) {
       unchanged.push(offset);
       continue;
     }
     forward.push(record);
-`,
+    // A late older record`,
       }),
     ],
     prepare(world) {
@@ -163,8 +168,8 @@ export const breaches: Readonly<Record<string, Breach>> = {
   'a change that comes late takes the place of a newer one': {
     mutations: [
       mutation(decide, {
-        text: 'if (!decision && before?.position && !isAfter(record.position, before.position)) {',
-        instead: 'if (before === null) {',
+        text: '(!decision && before?.position && !isAfter(record.position, before.position))',
+        instead: 'before === null',
       }),
     ],
     seenAs: lostChange,
@@ -212,4 +217,86 @@ export const breaches: Readonly<Record<string, Breach>> = {
     seenAs: wrongLast,
   },
   'a publication that failed is forgotten': { mutations: [failureForgotten], seenAs: wrongLast },
+  'the entity that a record leaves is not told': {
+    mutations: [
+      mutation(identify, {
+        text: "return record.kind === 'rejoin' ? done(record) : { kind: 'departure', cause: record, move: result };",
+        instead:
+          "return record.kind !== 'change' ? done(record) : { ...record, entityId: result.to, tenure: 0, inTransit: false };",
+      }),
+    ],
+    seenAs: wrongPlace,
+  },
+  'what an entity knew of a record that left it is not sent on': {
+    mutations: [
+      mutation(publisher, { text: 'return [...letters, ...forgets, ...rejoins];', instead: 'return [...letters, ...forgets];' }),
+    ],
+    seenAs: lostChange,
+  },
+  'what was known of a record before it moved is dropped': {
+    mutations: [
+      mutation(identify, {
+        text: "return record.kind === 'relink' || record.rejoin.state === null ? done(record) : { ...record, entityId, tenure };",
+        instead: 'return done(record);',
+      }),
+    ],
+    seenAs: lostChange,
+  },
+  'a binding is looked up as it is, whatever the offset': {
+    mutations: [
+      mutation(binding, {
+        text: 'if (binding === undefined || offset > binding.seenOffset) return undefined;',
+        instead: 'return undefined;',
+      }),
+    ],
+    seenAs: wrongSum,
+  },
+  'a refusal to bind is judged anew': {
+    mutations: [
+      mutation(binding, {
+        text: "if (at?.reason === 'conflict') return { kind: 'conflict', matchKey: at.matchKey ?? '', heldBy: at.heldBy ?? '' };",
+        instead: '',
+      }),
+    ],
+    seenAs: wrongSum,
+  },
+  'the filter keeps what it knew of a record over its move': {
+    mutations: [
+      mutation(diff, {
+        text: '      forget(latest, key, offset);\n      forward.push(record);\n',
+        instead: '      forward.push(record);\n',
+      }),
+      mutation(diff, { text: '!record.inTransit && ', instead: '' }),
+      mutation(diff, { text: 'if (record.inTransit) forget(latest, key, offset);\n    else if', instead: 'if' }),
+    ],
+    seenAs: lostChange,
+  },
+  'the filter trusts what it sees of a record before its past has come': {
+    mutations: [
+      mutation(diff, { text: '!record.inTransit && ', instead: '' }),
+      mutation(diff, { text: 'if (record.inTransit) forget(latest, key, offset);\n    else if', instead: 'if' }),
+      mutation(diff, { text: "record.kind !== 'change' || record.inTransit", instead: "record.kind !== 'change'" }),
+    ],
+    seenAs: lostChange,
+  },
+  'a record takes the place of another that has not left yet': {
+    mutations: [
+      mutation(book, {
+        text: ' ?? this.#pages.leaving(entityId, source).find((leaver) => leaver !== key)',
+        instead: '',
+      }),
+    ],
+    seenAs: wrongPlaceOrLost,
+  },
+  'records of one source that follow each other are told apart by their positions alone': {
+    mutations: [
+      mutation(decide, { text: 'tenure < (tenant.tenure ?? 0)', instead: 'false' }),
+      mutation(decide, { text: 'tenure > (tenant.tenure ?? 0) ? undefined : tenant', instead: 'false ? undefined : tenant' }),
+    ],
+    seenAs: wrongPlaceOrLost,
+  },
+  'a change that moves its record is carried on though the tables have it': {
+    mutations: [mutation(decide, { text: '&& !known && isNewest;', instead: '&& isNewest;' })],
+    seenAs: lostChange,
+  },
 };

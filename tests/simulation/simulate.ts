@@ -1,9 +1,10 @@
+import { BindingRows } from '../../adapters/memory/identity-store.ts';
 import { unreachable } from '../../core/errors.ts';
 import { findViolations } from './checker.ts';
 import { Random } from './random.ts';
 import type { Actor } from './scheduler.ts';
-import { type Stages, valueOfFingerprint, workerFactory } from './stages.ts';
-import { manners, planSource, refusedValues, type SourceManner, unprocessableValues } from './workload.ts';
+import { dataOfFingerprint, type Stages, workerFactory } from './stages.ts';
+import { manners, planSource, refusedValues, type SourceManner, skus, unprocessableValues } from './workload.ts';
 import { World } from './world.ts';
 
 export interface SimulationOptions {
@@ -35,6 +36,8 @@ interface FaultPlan {
   /** How soon somebody mends the database, and how often a dead letter is tried again. */
   readonly mend: number;
   readonly replay: number;
+  /** How often somebody moves a record or merges two entities. */
+  readonly order: number;
   /** Where a process stands still, or fails to get an answer; undefined: anywhere. */
   readonly focus: string | undefined;
 }
@@ -105,7 +108,8 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
   );
   const keys = ['k1', 'k2', 'k3', 'k4'].slice(0, refusing ? 1 : narrow ? random.pick([1, 1, 2]) : random.between(1, 4));
   const values = ['A', 'B', 'C'].slice(0, refusing ? 1 : narrow ? 2 : 3);
-  const sources = !refusing && random.chance(narrow ? 0.1 : 0.4) ? ['shop', 'erp'] : ['shop'];
+  const matching = random.chance(0.25);
+  const sources = matching || (!refusing && random.chance(narrow ? 0.1 : 0.4)) ? ['shop', 'erp'] : ['shop'];
   // What ends soon shows how it ended: a later change of the key heals what came before.
   const [least, most] = refusing ? [3, 8] : [20, 50];
   const changes = Math.ceil(random.between(least, most) / sources.length);
@@ -123,17 +127,14 @@ function worldOf(random: Random, theme: Theme, stages: Stages, trace?: (line: st
     deadValues,
     repeatChance,
     poison: random.chance(narrow ? 0.2 : 0.6),
+    skus: matching ? skus : [],
   };
   const plans = sources.map((source) => planSource(random, source, workload));
   const claimAheadRecords = random.pick([0, 0, 3, 10]);
   const configurations = random.chance(0.1) ? 2 : 1;
-  return new World(
-    random,
-    plans,
-    workerFactory(stages, { sources, manner, claimAheadRecords, configurations }),
-    valueOfFingerprint,
-    trace,
-  );
+  const installation = { sources, manner, matching, claimAheadRecords, configurations };
+  const bindings = new (stages.BindingRows ?? BindingRows)();
+  return new World(random, plans, workerFactory(stages, installation), dataOfFingerprint, { bindings, matching }, trace);
 }
 
 /** What goes wrong in a run. Where everything does, what was held is seldom held for long; so some runs have one trouble only. */
@@ -165,6 +166,7 @@ const peace: FaultPlan = {
   tell: 0.05,
   mend: 0.002,
   replay: 0.01,
+  order: 0.01,
   focus: undefined,
 };
 
@@ -187,6 +189,7 @@ function faultPlanOf(random: Random, theme: Theme): FaultPlan {
         tell: random.pick([0.01, 0.05]),
         mend: peace.mend,
         replay: peace.replay,
+        order: perhaps(0.002, 0.02),
         focus: undefined,
       };
     case 'crashes':
@@ -228,6 +231,7 @@ function makeTrouble(world: World, faults: FaultPlan): void {
   if (random.chance(faults.replay)) world.replayOne();
   if (random.chance(faults.mend)) world.mend();
   if (random.chance(0.01)) world.rescueOne();
+  if (world.matching && random.chance(faults.order)) world.orderOne();
 }
 
 /** One step of the world that is no fault. False when there was nothing to do. */

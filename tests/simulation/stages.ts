@@ -1,13 +1,16 @@
 import { MemoryProducer } from '../../adapters/memory/event-log.ts';
-import { BindingRows, MemoryIdentityStore } from '../../adapters/memory/identity-store.ts';
+import { type BindingRows, MemoryIdentityStore } from '../../adapters/memory/identity-store.ts';
 import { partitionName } from '../../adapters/memory/pace.ts';
 import { MemoryStageLedger } from '../../adapters/memory/stage-ledger.ts';
 import { MemoryStateCache } from '../../adapters/memory/state-cache.ts';
 import { MemorySyncStore } from '../../adapters/memory/sync-store.ts';
 import type { CanonicalRecord, ChangeEvent, GoldenRecord } from '../../core/change-event.ts';
+import { conflictRulesSchema } from '../../core/config/conflict-policy.ts';
 import { compileConflictPolicy } from '../../core/conflict/policy.ts';
 import { compileEntityPlan, type EntityPlan } from '../../core/entity-plan.ts';
 import { SyncError } from '../../core/errors.ts';
+import { identitySchema } from '../../core/identity/identity.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { PartitionWorker } from '../../core/ports/event-log.ts';
 import type { RecordCodec } from '../../core/ports/record-codec.ts';
@@ -15,7 +18,7 @@ import type { Telemetry } from '../../core/ports/telemetry.ts';
 import type { ProcessorLine } from '../../stream-processors/processor-worker.ts';
 import type { SyncLine } from '../../sync-manager/sync-worker.ts';
 import type { SimulatedProcess, SimulatedWorker } from './process.ts';
-import { kind, refusedValues, type SourceManner, unreadableValue, unsendableValue } from './workload.ts';
+import { kind, refusedValues, type SourceManner, skus, unreadableValue, unsendableValue } from './workload.ts';
 import { canonicalPartitions, names, resolvedPartitions, type WorkerFactory, type World } from './world.ts';
 
 /** The classes under test: those of the product, or a mutant of one of them. */
@@ -27,6 +30,7 @@ export interface Stages {
   readonly MemoryStateCache?: typeof MemoryStateCache;
   readonly MemorySyncStore?: typeof MemorySyncStore;
   readonly MemoryStageLedger?: typeof MemoryStageLedger;
+  readonly BindingRows?: typeof BindingRows;
 }
 
 const silence = () => {};
@@ -42,17 +46,19 @@ const telemetry: Telemetry = {
   deadLettered: silence,
   batchFailed: silence,
   partAvailability: silence,
+  streamChanged: silence,
 };
 
 /** A few steps: long enough for who is alive to have published. */
 const strandedAfterMs = 200;
-const bindings = new BindingRows();
 const deadLetters = { topic: names.deadLetters, partitions: 1 };
 
 /** How the processes of one run are set up. */
 export interface Installation {
   readonly sources: readonly string[];
   readonly manner: SourceManner;
+  /** Whether records of different sources are matched. */
+  readonly matching: boolean;
   readonly claimAheadRecords: number;
   /** Processes started with another configuration than those before them: a roll-out that goes to and fro. */
   readonly configurations: number;
@@ -60,7 +66,9 @@ export interface Installation {
 
 export function workerFactory(stages: Stages, installation: Installation): WorkerFactory {
   return (role, process, world) =>
-    role === 'processor' ? { worker: processorOf(stages, installation, process, world) } : syncManagerOf(stages, process, world);
+    role === 'processor'
+      ? { worker: processorOf(stages, installation, process, world) }
+      : syncManagerOf(stages, installation, process, world);
 }
 
 function processorOf(stages: Stages, installation: Installation, process: SimulatedProcess, world: World): PartitionWorker {
@@ -69,7 +77,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   const Ledger = stages.MemoryStageLedger ?? MemoryStageLedger;
   const configuration = world.random.below(installation.configurations);
   const lines = installation.sources.map((source): [string, ProcessorLine] => {
-    const plan = planOf(source, installation.manner);
+    const plan = planOf(source, installation.manner, installation.matching);
     const configured = configuration === 0 ? plan : { ...plan, configId: `${plan.configId}-${configuration}` };
     return [
       plan.rawTopic,
@@ -86,7 +94,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
     producers: Array.from({ length: 8 }, () => new MemoryProducer(world.log, pace)),
     ledger: new Ledger(world.ledgerRows, (origin, type, claim) => world.syncRows.proves(origin, type, claim), pace),
     cache: new Cache(world.cacheServer, pace),
-    identityStore: new MemoryIdentityStore(bindings, pace),
+    identityStore: new MemoryIdentityStore(world.bindings, pace),
     clock: clockOf(world, process),
     telemetry,
     deadLetters,
@@ -94,7 +102,7 @@ function processorOf(stages: Stages, installation: Installation, process: Simula
   });
 }
 
-function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World): SimulatedWorker {
+function syncManagerOf(stages: Stages, installation: Installation, process: SimulatedProcess, world: World): SimulatedWorker {
   const pace = world.scheduler.paceOf(process);
   const Store = stages.MemorySyncStore ?? MemorySyncStore;
   const refusalOf = (_: string, data: unknown) => world.refusalOf(data);
@@ -113,7 +121,7 @@ function syncManagerOf(stages: Stages, process: SimulatedProcess, world: World):
     goldenCodec,
     resolvedTopic: names.resolved(kind),
     resolvedPartitions,
-    policy: compileConflictPolicy(kind, undefined, []),
+    policy: installation.matching ? matchingPolicy : compileConflictPolicy(kind, undefined, []),
     isShared: world.sources.length > 1,
     writtenBack: new Set(),
     pairs: [],
@@ -138,21 +146,32 @@ function clockOf(world: World, process: SimulatedProcess): Clock {
   return { nowMs: () => world.nowMs(), sleep: () => pace('clock.sleep', () => undefined) };
 }
 
+const identityRules = identitySchema.parse([{ fields: ['sku'] }]);
+/** One by which the golden record follows from the rows alone. */
+export const matchingPolicy = compileConflictPolicy(kind, conflictRulesSchema.parse({ default: 'newest_wins' }), [
+  { name: 'shop', type: 'SHOP' },
+  { name: 'erp', type: 'ERP' },
+]);
+
 const plans = new Map<string, EntityPlan>();
 
-function planOf(source: string, manner: SourceManner): EntityPlan {
-  const id = `${source} ${manner}`;
+function planOf(source: string, manner: SourceManner, matching: boolean): EntityPlan {
+  const id = `${source} ${manner} ${matching}`;
   const ordered = manner !== 'any order';
-  const plan = plans.get(id) ?? compileEntityPlan({ source, sourceType: source.toUpperCase(), kind, ordered }, names);
+  const identity = matching ? identityRules : undefined;
+  const plan = plans.get(id) ?? compileEntityPlan({ source, sourceType: source.toUpperCase(), kind, ordered, identity }, names);
   plans.set(id, plan);
   return plan;
 }
 
-/** The other way round than the plans compute it, for the few values there are. */
-export function valueOfFingerprint(fingerprint: string): string | undefined {
-  return ['A', 'B', 'C', ...refusedValues].find(
-    (value) => planOf('shop', 'once').comparison.fingerprint({ value }) === fingerprint,
-  );
+/** The other way round than the plans compute it, for the few records there are. */
+export function dataOfFingerprint(fingerprint: string): JsonObject | undefined {
+  for (const value of ['A', 'B', 'C', ...refusedValues]) {
+    for (const data of [{ value }, ...skus.map((sku) => ({ value, sku }))]) {
+      if (planOf('shop', 'once', false).comparison.fingerprint(data) === fingerprint) return data;
+    }
+  }
+  return undefined;
 }
 
 const changeCodec = jsonCodec<ChangeEvent>();

@@ -37,6 +37,9 @@ export const unsendableValue = 'T';
 export const unreadableValue = 'U';
 export const unprocessableValues: readonly string[] = [unsendableValue, unreadableValue];
 
+/** What records are matched by, where they are. */
+export const skus: readonly string[] = ['X', 'Y', 'Z', ''];
+
 export function isDeadValue(value: unknown): boolean {
   return [...refusedValues, ...unprocessableValues].includes(String(value));
 }
@@ -56,6 +59,8 @@ export interface WorkloadOptions {
   /** How often a source that repeats does so. */
   readonly repeatChance: number;
   readonly poison: boolean;
+  /** What the records may be matched by; empty where an entity is its key. */
+  readonly skus: readonly string[];
 }
 
 export function planSource(random: Random, source: string, options: WorkloadOptions): SourcePlan {
@@ -71,13 +76,16 @@ export function planSource(random: Random, source: string, options: WorkloadOpti
 
 function historyOf(random: Random, source: string, options: WorkloadOptions): ChangeEvent[] {
   const current = new Map<string, string | null>();
+  const skus = new Map<string, string>();
   const events: ChangeEvent[] = [];
   for (let n = 1; n <= options.changes; n++) {
     const key = random.pick(options.keys);
     const before = current.get(key);
     const value = nextValue(random, before, options);
     const operation: Operation = value === null ? 'delete' : before === undefined || before === null ? 'create' : 'update';
-    events.push(eventOf(source, key, n, operation, value));
+    if (options.skus.length > 0 && (!skus.has(key) || random.chance(0.25))) skus.set(key, random.pick(options.skus));
+    const sku = skus.get(key);
+    events.push(eventOf(source, key, n, operation, value === null ? null : { value, ...(sku === undefined ? {} : { sku }) }));
     current.set(key, value);
   }
   return events;
@@ -89,7 +97,7 @@ function nextValue(random: Random, before: string | null | undefined, options: W
   return random.chance(options.deleteChance) ? null : random.pick(options.values);
 }
 
-function eventOf(source: string, key: string, n: number, operation: Operation, value: string | null): ChangeEvent {
+function eventOf(source: string, key: string, n: number, operation: Operation, data: ChangeEvent['data']): ChangeEvent {
   const position = positionOf(0, orderOf(n));
   return {
     eventId: eventIdOf(source, kind, key, position, startMs + n * 1_000),
@@ -100,7 +108,7 @@ function eventOf(source: string, key: string, n: number, operation: Operation, v
     position,
     occurredAt: new Date(startMs + n * 1_000).toISOString(),
     correlationId: `${source}-${n}`,
-    data: value === null ? null : { value },
+    data,
   };
 }
 

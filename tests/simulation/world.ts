@@ -1,10 +1,15 @@
+import type { BindingRows } from '../../adapters/memory/identity-store.ts';
 import { LogStore } from '../../adapters/memory/log-store.ts';
 import { partitionName } from '../../adapters/memory/pace.ts';
 import { LedgerRows } from '../../adapters/memory/stage-ledger.ts';
 import { CacheServer, type CacheSnapshot } from '../../adapters/memory/state-cache.ts';
 import { SyncRows } from '../../adapters/memory/sync-rows.ts';
-import { rawHeaders } from '../../core/change-event.ts';
+import { type EntityId, rawHeaders } from '../../core/change-event.ts';
 import type { DeadLetter } from '../../core/dead-letter.ts';
+import type { Binding } from '../../core/identity/binding.ts';
+import type { MoveReason } from '../../core/identity/move.ts';
+import { encodeRelink } from '../../core/identity/move-message.ts';
+import type { JsonObject } from '../../core/json.ts';
 import { partitionOf } from '../../core/partition.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import { topicNames } from '../../core/topics.ts';
@@ -38,8 +43,8 @@ interface LateNotice {
 
 export type WorkerFactory = (role: 'processor' | 'sync-manager', process: SimulatedProcess, world: World) => SimulatedWorker;
 
-/** The value with this fingerprint, where a source could send it. */
-export type CachedValue = (fingerprint: string) => string | undefined;
+/** The record with this fingerprint, where a source could send it. */
+export type CachedData = (fingerprint: string) => JsonObject | undefined;
 
 const processesPerRole = 2;
 const snapshotsKept = 6;
@@ -52,6 +57,9 @@ export class World {
   readonly cacheServer = new CacheServer();
   readonly syncRows = new SyncRows();
   readonly ledgerRows = new LedgerRows(this.syncRows.refused);
+  readonly bindings: BindingRows;
+  /** Whether records of different sources are matched. */
+  readonly matching: boolean;
   readonly sources: readonly SourcePlan[];
   /** The database refuses some records until it is mended. */
   refuses = true;
@@ -61,7 +69,7 @@ export class World {
   readonly unrepaired = new Set<string>();
   readonly #makeWorker: WorkerFactory;
   readonly #unsent: { readonly source: string; readonly manner: SourceManner; readonly sendings: Sending[] }[];
-  readonly #cachedValue: CachedValue;
+  readonly #cachedData: CachedData;
   readonly #roles: readonly Role[];
   readonly #snapshots: CacheSnapshot[] = [];
   readonly #notices: LateNotice[] = [];
@@ -69,15 +77,19 @@ export class World {
   readonly #tooLate = new Set<string>();
   #rescuedAtRest = false;
   #restarts = 0;
+  #orders = 0;
 
   constructor(
     random: Random,
     sources: readonly SourcePlan[],
     makeWorker: WorkerFactory,
-    cachedValue: CachedValue,
+    cachedData: CachedData,
+    { bindings, matching }: { readonly bindings: BindingRows; readonly matching: boolean },
     trace?: (line: string) => void,
   ) {
-    this.#cachedValue = cachedValue;
+    this.#cachedData = cachedData;
+    this.bindings = bindings;
+    this.matching = matching;
     this.random = random;
     this.sources = sources;
     this.scheduler = new Scheduler(random, trace);
@@ -209,8 +221,11 @@ export class World {
   /** Tries a dead letter again, whose cause may have been mended. Poison is left to a human. */
   replayOne(): boolean {
     const letters = this.deadLetters().filter(
-      ({ id, code }) =>
-        !this.#replayed.has(id) && (code === 'store.rejected' || (code === 'schema.unknown' && !this.misconfigured)),
+      ({ id, code, replayOf }) =>
+        !this.#replayed.has(id) &&
+        (code === 'store.rejected' ||
+          (code === 'schema.unknown' && !this.misconfigured) ||
+          (code === 'identity.conflict' && replayOf === null)),
     );
     if (letters.length === 0) return false;
     const letter = this.random.pick(letters);
@@ -220,6 +235,36 @@ export class World {
     this.scheduler.say(() => `dead letter of ${partitionName(origin)}@${origin.offset} is replayed as ${this.log.end(origin)}`);
     this.log.append({ ...origin, key: key!, value, headers: { [rawHeaders.replayOf]: letter.replayOf ?? letter.id } });
     return true;
+  }
+
+  /** Somebody moves a record to where another one is, or to an entity of its own, or merges two entities. */
+  orderOne(): void {
+    const bound = this.bindings.pages.bindings();
+    if (bound.length === 0) return;
+    const record = this.random.pick(bound);
+    const into = this.random.pick(bound).entityId;
+    switch (this.random.pick(['link', 'split', 'merge'] as const)) {
+      case 'link':
+        this.#order(record, into, 'link');
+        break;
+      case 'split':
+        this.#order(record, `${kind}:split-${++this.#orders}` as EntityId, 'split');
+        break;
+      case 'merge': {
+        if (record.entityId === into) return;
+        const verdict = this.bindings.merge(kind, record.entityId, into);
+        if (verdict.kind === 'begun') for (const moving of verdict.moving) this.#order(moving, into, 'merge');
+      }
+    }
+  }
+
+  #order({ source, key }: Binding, to: EntityId, reason: MoveReason): void {
+    const n = ++this.#orders;
+    const eventId = `00000000-0000-8000-8000-${String(n).padStart(12, '0')}`;
+    const ref = rawRefOf(source, key);
+    this.scheduler.say(() => `${source} ${key} is told to ${reason} with ${to}, as offset ${this.log.end(ref)}`);
+    const value = encodeRelink({ eventId, to, reason, by: null });
+    this.log.append({ ...ref, key, value, headers: { [rawHeaders.control]: 'relink' } });
   }
 
   deadLetters(): DeadLetter[] {
@@ -275,8 +320,8 @@ export class World {
     if (sending.kind === 'poison' || !this.random.chance(0.4)) return sending;
     const { event } = sending;
     const entry = this.cacheServer.entryOf(rawRefOf(event.source, event.key), event.key)?.entry;
-    const value = entry === undefined ? undefined : this.#cachedValue(entry.fingerprint);
-    return value === undefined ? sending : { kind: 'event', event: { ...event, operation: 'update', data: { value } } };
+    const data = entry === undefined ? undefined : this.#cachedData(entry.fingerprint);
+    return data === undefined ? sending : { kind: 'event', event: { ...event, operation: 'update', data } };
   }
 
   #tell({ process, ref }: LateNotice): void {

@@ -1,4 +1,4 @@
-import { ExactNumber, fieldOf, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { ExactNumber, fieldOf, type JsonObject, type JsonValue } from './json.ts';
 
 /**
  * The key of a row: its column's text, or the texts of several with `/` between them, in which `/` and `%` are written as

@@ -1,0 +1,2 @@
+/** What is verified besides the systems: our own tables, held against themselves. */
+export const tablesSystem = 'tables';
