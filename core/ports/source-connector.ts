@@ -67,7 +67,7 @@ export interface SourceResume {
   readonly accepted?: boolean;
 }
 
-/** What is read one after the other and resumes by itself: a table that is polled, or all tables of a replication slot. */
+/** What is read one after the other and resumes by itself: a table that is polled, or one that is read from a replication slot. */
 export interface SourceStream {
   /** Unique within its source: letters, digits, `.`, `_` and `-`. */
   readonly name: string;
