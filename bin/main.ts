@@ -14,5 +14,6 @@ try {
   process.stderr.write(`syncline: ${reasonOf(error)}\n`);
   if (isSyncError(error)) process.stderr.write(`fix: ${error.fix}\n`);
   else if (process.env.SYNCLINE_DEBUG) process.stderr.write(`${(error as Error).stack}\n`);
-  process.exit(1);
+  // 1 says of these that something differs.
+  process.exit(process.argv[2] === 'verify' || process.argv[2] === 'repair' ? 2 : 1);
 }

@@ -10,6 +10,7 @@ const whySchema = z.object({
   kind: z.string(),
   version: z.number().nullable(),
   deleted: z.boolean(),
+  mergedInto: z.string().nullish(),
   fields: z.array(
     z.object({
       field: z.string(),
@@ -35,6 +36,7 @@ export function addExplainCommand(program: Command): void {
       const why = await openApiClient(options).get(path, whySchema);
       if (options.json) return sayJson(why);
       say(printable(`${why.entityId}, version ${why.version ?? 'none'}${why.deleted ? ', deleted' : ''}`));
+      if (typeof why.mergedInto === 'string') say(printable(`its last record moved to ${why.mergedInto}`));
       const rows = why.fields.flatMap(({ field, value, source, rule, at, eventId, overrode }) => [
         [field, textOf(value), source ?? '', rule, at?.slice(0, 19) ?? '', eventId ?? ''],
         ...overrode.map((lost) => ['', textOf(lost.value), lost.source, 'overridden', lost.at?.slice(0, 19) ?? '', lost.eventId]),

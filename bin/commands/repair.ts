@@ -95,7 +95,8 @@ async function itemsOf(client: ApiClient, id: string): Promise<z.infer<typeof it
   }
 }
 
-function outcomesText({ outcomes }: Repair): string {
+function outcomesText({ outcomes, state }: Repair): string {
   const told = Object.entries(outcomes).filter(([, items]) => items > 0);
-  return told.length === 0 ? 'nothing to do' : told.map(([outcome, items]) => `${items} ${outcome}`).join(', ');
+  if (told.length === 0) return state === 'waiting' || state === 'running' ? 'looking' : 'nothing to do';
+  return told.map(([outcome, items]) => `${items} ${outcome}`).join(', ');
 }

@@ -230,6 +230,18 @@ describe('several tables on one slot', () => {
     await expect.poll(async () => (await slot()).behind, patience).toBeLessThan(100_000);
   });
 
+  it('a table that somebody takes out of the publication is read anew, and what came meanwhile is not lost', async () => {
+    await sql('CREATE TABLE a (id INT PRIMARY KEY)');
+    await start();
+    await keepsUp();
+    const { rows } = await sql('SELECT pubname AS name FROM pg_publication');
+    await sql(`ALTER PUBLICATION ${rows[0].name} DROP TABLE a`);
+    await sql('INSERT INTO a VALUES (1)');
+    await expect.poll(() => house.view('a')?.epoch, patience).toBe(2);
+    await sql('INSERT INTO a VALUES (2)');
+    await expect.poll(async () => Object.keys(await rowsTold()).sort(), patience).toEqual(['1', '2']);
+  });
+
   it('nothing is confirmed that Kafka does not have', async () => {
     await sql('CREATE TABLE a (id INT PRIMARY KEY)');
     await start();

@@ -40,7 +40,7 @@ export class LogicalGround {
     const { database, slot, publication, kinds, holdMs, clock } = options;
     const nowMs = () => clock.nowMs();
     this.options = options;
-    this.watch = new TableWatch(database, nowMs);
+    this.watch = new TableWatch(database, publication, nowMs);
     this.#holds = new SlotHolds(kinds, holdMs, nowMs);
     this.#reader = new LogReader({ database, slot, publication, nowMs, confirmable: () => this.#holds.confirmable() });
   }
@@ -100,7 +100,7 @@ export class LogicalGround {
 
   async #prepare(shape: LogicalShape, at: LogPlace | null): Promise<Lsn> {
     const { database, slot, publication } = this.options;
-    const isNewPublication = await publish(database, publication, shape);
+    const isNewPublication = await publish(database, publication, shape, at !== null);
     let state = await readSlot(database, slot);
     if (state !== null && (isNewPublication || state.walStatus === 'lost')) {
       this.#reader.interrupt(new SyncError('source.position-lost', `the slot ${slot} has to be made anew`));

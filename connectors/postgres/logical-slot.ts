@@ -91,8 +91,22 @@ export async function readPublication(database: LogicalDatabase, name: string): 
   return rows[0];
 }
 
-/** Sees to it that the table's changes are published; true where the publication had to be made, which slots from before do not know. */
-export async function publish(database: LogicalDatabase, publication: string, shape: LogicalShape): Promise<boolean> {
+export function publishedTables(database: LogicalDatabase, publication: string): Promise<{ schema: string; table: string }[]> {
+  return database.query('SELECT schemaname AS schema, tablename AS table FROM pg_publication_tables WHERE pubname = $1', [
+    publication,
+  ]);
+}
+
+/**
+ * Sees to it that the table's changes are published; true where the publication had to be made, which slots from before do
+ * not know. A table that was read before and is left out of it has changes that nobody will tell.
+ */
+export async function publish(
+  database: LogicalDatabase,
+  publication: string,
+  shape: LogicalShape,
+  wasRead: boolean,
+): Promise<boolean> {
   const found = await readPublication(database, publication);
   const name = quoted(publication);
   if (found === undefined) {
@@ -109,7 +123,9 @@ export async function publish(database: LogicalDatabase, publication: string, sh
     `SELECT quote_ident($1) || '.' || quote_ident($2) AS listed`,
     [shape.schema, shape.table],
   );
-  if (!found.tables.includes(listed)) await alter(database, `ALTER PUBLICATION ${name} ADD TABLE ${shape.name}`, shape);
+  if (found.tables.includes(listed)) return false;
+  if (wasRead) throw new SyncError('source.position-lost', `the publication ${name} left ${shape.name} out for a while`);
+  await alter(database, `ALTER PUBLICATION ${name} ADD TABLE ${shape.name}`, shape);
   return false;
 }
 

@@ -89,6 +89,8 @@ test('what is missing or does not fit is named', () => {
     inconsistencyOf({ ...tables, rows: of, eventChecksums: events }, rules)?.reason;
   expect(reason(rows)).toBe('there is no golden record of the rows of sources');
   expect(reason([golden!])).toBe('there is a golden record and no row of a source');
+  const emptied = { ...golden!, deleted: true, data: null, checksum: null, voice: { policy: '', of: {}, mergedInto: entityId } };
+  expect(reason([emptied])).toBeUndefined();
   const event = new Map([[rows[0]!.eventId as string, checksumOf({ price: 7 }) as string]]);
   expect(reason([golden!, ...rows], event)).toMatch(/^the (ERP|SHOP) row of sync_state is not what its newest event brought$/);
   const otherPolicy = { ...rules, policy: policyOf({ ranking: ['shop', 'erp'] }) };

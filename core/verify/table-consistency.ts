@@ -55,7 +55,10 @@ function unmergedGolden({ rows }: EntityTables, { policy }: ConsistencyRules): F
   const golden = rows.find(({ sourceType }) => sourceType === goldenSourceType) as GoldenRow | undefined;
   const sources = rows.filter(({ sourceType }) => sourceType !== goldenSourceType) as SourceRow[];
   if (golden === undefined) return inconsistent([], 'there is no golden record of the rows of sources');
-  if (sources.length === 0) return inconsistent([], 'there is a golden record and no row of a source');
+  if (sources.length === 0) {
+    const emptied = golden.deleted && golden.voice?.mergedInto !== undefined;
+    return emptied ? null : inconsistent([], 'there is a golden record and no row of a source');
+  }
   const [only] = sources;
   if (sources.length === 1 && only!.voice === null && golden.voice === null) {
     const same = only!.deleted === golden.deleted && only!.checksum === golden.checksum;

@@ -176,7 +176,7 @@ async function install({ services, postgresDoors, redisDoor }: Services, options
   return installation;
 }
 
-const restTimeoutMs = 90_000;
+const restTimeoutMs = 240_000;
 const restPollMs = 300;
 
 async function waitForRest(installation: Installation, timeoutMs: number): Promise<void> {
