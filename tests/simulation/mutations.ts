@@ -271,14 +271,6 @@ export const breaches: Readonly<Record<string, Breach>> = {
     ],
     seenAs: lostChange,
   },
-  'the filter trusts what it sees of a record before its past has come': {
-    mutations: [
-      mutation(diff, { text: '!record.inTransit && ', instead: '' }),
-      mutation(diff, { text: 'if (record.inTransit) forget(latest, key, offset);\n    else if', instead: 'if' }),
-      mutation(diff, { text: "record.kind !== 'change' || record.inTransit", instead: "record.kind !== 'change'" }),
-    ],
-    seenAs: lostChange,
-  },
   'a record takes the place of another that has not left yet': {
     mutations: [
       mutation(book, {
