@@ -6,6 +6,7 @@ import { slicesOf } from './batch-slices.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { kafkaClient } from './kafkajs-client.ts';
 import { logEnds } from './offsets.ts';
+import { Rounds } from './rounds.ts';
 import type { SubscriptionContext } from './subscription.ts';
 
 export interface RunEnd {
@@ -48,6 +49,7 @@ export class ConsumerRun {
   readonly #failures = new Map<string, number>();
   readonly #pauses = new Map<string, NodeJS.Timeout>();
   readonly #groupOffsets = new GroupOffsets();
+  readonly #rounds = new Rounds();
   #generation = 0;
   #membership = new AbortController();
   /** Set when the group wants a rejoin: the piece in hand is finished, no further one is begun. */
@@ -153,6 +155,7 @@ export class ConsumerRun {
     try {
       offset = await this.#withoutHole(batch, offset);
       for (const slice of slicesOf(batch, offset, this.#context.options.batchRecordsMax)) {
+        await this.#rounds.next(slice.records.length);
         if (!isOurs()) return;
         offset = slice.fetchedOffset;
         const verdict = await this.#context.worker.handle(slice, signal);

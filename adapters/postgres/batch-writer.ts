@@ -13,28 +13,43 @@ import {
   type SyncReach,
   type Written,
 } from '../../core/ports/sync-store.ts';
+import { combined } from './combined-calls.ts';
 import { writeDifferences } from './differences-writer.ts';
 import { keepRefused } from './refused-changes.ts';
 
+/** Beyond it a statement is long enough to go alone. */
+const rowsTogetherMax = 600;
+
+/** A batch on its way into the tables. */
+export interface BatchWrite {
+  readonly lease: SyncLease;
+  readonly reach: SyncReach;
+  readonly effects: BatchEffects;
+}
+
 /**
  * A batch is one statement wherever it is made of records and what follows from them alone, which is nearly always: one
- * round trip, and a transaction of its own. What else it brings is written behind it in the same transaction.
+ * round trip, and a transaction of its own. Small ones of several partitions share it.
  */
-export async function writeBatch(
-  pool: pg.Pool,
-  lease: SyncLease,
-  reach: SyncReach,
-  effects: BatchEffects,
-): Promise<Written | null> {
-  const { rows, others } = rowsToWrite(effects);
+export function batchWriter(pool: pg.Pool): (write: BatchWrite) => Promise<Written | null> {
+  const writePlain = combined<BatchWrite, Written | null>({
+    together: (writes) => writeRecords(pool, writes),
+    weightOf: ({ effects }) => effects.states.length + effects.events.length,
+    weightMax: rowsTogetherMax,
+  });
+  return (write) => (isPlain(write.effects) ? writePlain(write) : writeMixed(pool, write));
+}
+
+/** What else a batch brings is written behind its records in the same transaction. */
+async function writeMixed(pool: pg.Pool, write: BatchWrite): Promise<Written | null> {
+  const { effects } = write;
   const { removals = [] } = effects;
-  if (isPlain(effects)) return writeRecords(pool, lease, reach, { rows, others }, effects);
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query('BEGIN');
-    const written = await writeRecords(client, lease, reach, { rows, others }, effects);
-    if (written !== null) {
+    const [written] = await writeRecords(client, [write]);
+    if (written) {
       if (removals.length > 0) await removeStates(client, removals);
       if (effects.conflicts.length > 0) await writeConflicts(client, effects.conflicts);
       if (effects.acknowledged.length > 0) await closeWriteBacks(client, effects.acknowledged);
@@ -42,8 +57,8 @@ export async function writeBatch(
       if (effects.replays.length > 0) await closeReplays(client, effects);
       if (effects.refused.length > 0) await keepRefused(client, effects.refused);
     }
-    await client.query(written === null ? 'ROLLBACK' : 'COMMIT');
-    return written;
+    await client.query(written ? 'COMMIT' : 'ROLLBACK');
+    return written ?? null;
   } catch (error) {
     await client.query('ROLLBACK').catch((failure: Error) => {
       broken = failure;
@@ -65,8 +80,9 @@ function isPlain({ conflicts, replays, refused, acknowledged, differences, remov
   return [conflicts, replays, refused, acknowledged, upserts, removals, left].every((rows) => rows.length === 0);
 }
 
-/** An event and the states that hold exactly its record. */
+/** An event and the states that hold exactly its record, of the lease with this number. */
 interface RecordRow {
+  readonly lease: number;
   readonly event: EventRow;
   source?: StateRow;
   golden?: StateRow;
@@ -75,13 +91,18 @@ interface RecordRow {
 interface BatchRows {
   readonly rows: readonly RecordRow[];
   /** States that no event of the batch holds as it is: golden records merged from several sources. */
-  readonly others: readonly StateRow[];
+  readonly others: readonly OtherRow[];
 }
 
-function rowsToWrite({ events, states }: BatchEffects): BatchRows {
-  const rows = events.map((event): RecordRow => ({ event }));
+interface OtherRow {
+  readonly lease: number;
+  readonly state: StateRow;
+}
+
+function rowsToWrite({ effects: { events, states } }: BatchWrite, lease: number): BatchRows {
+  const rows = events.map((event): RecordRow => ({ lease, event }));
   const byEvent = new Map(rows.map((row) => [row.event.eventId, row]));
-  const others: StateRow[] = [];
+  const others: OtherRow[] = [];
   for (const state of states) {
     const row = byEvent.get(state.eventId);
     const golden = state.sourceType === goldenSourceType;
@@ -92,7 +113,7 @@ function rowsToWrite({ events, states }: BatchEffects): BatchRows {
       state.deleted !== (state.data === null) ||
       waits(state)
     ) {
-      others.push(state);
+      others.push({ lease, state });
       continue;
     }
     if (golden) row.golden = state;
@@ -112,28 +133,31 @@ const stateColumns =
   'entity_id, source_type, kind, version, position, status, data, checksum, event_id, last_sync_at, voice, tenure';
 
 /**
- * Invariant 3: the offset moves by compare-and-set, and every row of the statement waits for it, so a zombie's batch
+ * Invariant 3: the offset moves by compare-and-set, and every row of a batch waits for its own, so a zombie's batch
  * fails whole. The rows travel as one JSON text in which each record stands once, and the server makes the event, the
  * source's row and the golden row of it. Sorted by key, so that two writers wait for each other instead of deadlocking.
  */
-async function writeRecords(
-  client: pg.Pool | pg.PoolClient,
-  lease: SyncLease,
-  reach: SyncReach,
-  { rows, others }: BatchRows,
-  { counts, outbox }: BatchEffects,
-): Promise<Written | null> {
-  const { rows: answer } = await client.query<{ moved: boolean; outbox_id: number | null }>({
+async function writeRecords(client: pg.Pool | pg.PoolClient, writes: readonly BatchWrite[]): Promise<(Written | null)[]> {
+  const batches = writes.map(rowsToWrite);
+  const counts = writes.flatMap(({ effects }, lease) => effects.counts.map((count) => ({ ...count, lease })));
+  const { rows: answer } = await client.query<{ n: number; outbox_id: number | null }>({
     name: 'sync-write',
-    text: `WITH moved AS (
-             UPDATE sync_progress SET next_offset = $5, settled_through = $6, updated_at = now()
-             WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4 RETURNING 1),
+    text: `WITH leases AS (
+             SELECT *, (n - 1)::int AS j FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::jsonb[], $7::jsonb[])
+               WITH ORDINALITY AS l(topic, partition, token, next_offset, through, settled_through, payload, n)),
+           moved AS (
+             UPDATE sync_progress p SET next_offset = l.through, settled_through = l.settled_through, updated_at = now()
+             FROM leases l
+             WHERE p.topic = l.topic AND p.partition = l.partition AND p.token = l.token AND p.next_offset = l.next_offset
+             RETURNING l.j, l.topic, l.partition, l.payload),
            r AS MATERIALIZED (
-             SELECT * FROM jsonb_to_recordset($7::jsonb) AS x(i uuid, s text, k text, o text, d jsonb, t timestamptz, u text, c text,
-               r bigint, e text, p text, y text, n text, v bigint, g bigint, w jsonb, h jsonb, m bigint, l jsonb, z int) WHERE EXISTS (SELECT FROM moved)),
+             SELECT * FROM jsonb_to_recordset($8::jsonb) AS x(i uuid, s text, k text, o text, d jsonb, t timestamptz, u text, c text,
+               r bigint, e text, p text, y text, n text, v bigint, g bigint, w jsonb, h jsonb, m bigint, l jsonb, z int, j int)
+             WHERE coalesce(j, 0) IN (SELECT moved.j FROM moved)),
            q AS MATERIALIZED (
-             SELECT * FROM jsonb_to_recordset($13::jsonb) AS x(e text, s text, k text, v bigint, p text, u text, d jsonb, c text,
-               i uuid, w jsonb, z int) WHERE EXISTS (SELECT FROM moved)),
+             SELECT * FROM jsonb_to_recordset($9::jsonb) AS x(e text, s text, k text, v bigint, p text, u text, d jsonb, c text,
+               i uuid, w jsonb, z int, j int)
+             WHERE coalesce(j, 0) IN (SELECT moved.j FROM moved)),
            events AS (
              INSERT INTO source_events (event_id, source_type, source_id, event_type, data, timestamp, status, checksum,
                received_at, entity_id, position, correlation_id, golden_version, golden_data)
@@ -148,31 +172,41 @@ async function writeRecords(
              ${upsertStateRow}),
            counts AS (
              INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
-             SELECT t, p, c, $1 || '/' || $2::int, n FROM unnest($8::text[], $9::int[], $10::text[], $11::bigint[]) AS x(t, p, c, n)
-             WHERE EXISTS (SELECT FROM moved)
+             SELECT x.t, x.p, x.c, moved.topic || '/' || moved.partition, x.n
+             FROM unnest($10::text[], $11::int[], $12::text[], $13::bigint[], $14::int[]) AS x(t, p, c, n, j) JOIN moved USING (j)
              ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records),
            published AS (
              INSERT INTO outbox (topic, partition, payload)
-             SELECT $1, $2, $12::jsonb WHERE $12::jsonb IS NOT NULL AND EXISTS (SELECT FROM moved) RETURNING id)
-           SELECT EXISTS (SELECT FROM moved) AS moved, (SELECT id FROM published) AS outbox_id`,
+             SELECT topic, partition, payload FROM moved WHERE payload IS NOT NULL RETURNING id, topic, partition)
+           SELECT moved.j AS n, published.id AS outbox_id FROM moved LEFT JOIN published USING (topic, partition)`,
     values: [
-      lease.topic,
-      lease.partition,
-      lease.token,
-      lease.nextOffset,
-      reach.through,
-      JSON.stringify(reach.settledThrough),
-      rowsText(rows, recordJson),
-      counts.map((count) => count.topic),
-      counts.map((count) => count.partition),
-      counts.map((count) => count.outcome),
-      counts.map((count) => count.count),
-      publishesNothing(outbox) ? null : JSON.stringify(outbox),
-      rowsText(others, stateJson),
+      writes.map(({ lease }) => lease.topic),
+      writes.map(({ lease }) => lease.partition),
+      writes.map(({ lease }) => lease.token),
+      writes.map(({ lease }) => lease.nextOffset),
+      writes.map(({ reach }) => reach.through),
+      writes.map(({ reach }) => JSON.stringify(reach.settledThrough)),
+      writes.map(({ effects: { outbox } }) => (publishesNothing(outbox) ? null : JSON.stringify(outbox))),
+      rowsText(
+        batches.flatMap(({ rows }) => rows),
+        recordJson,
+      ),
+      rowsText(
+        batches.flatMap(({ others }) => others),
+        stateJson,
+      ),
+      counts.map(({ topic }) => topic),
+      counts.map(({ partition }) => partition),
+      counts.map(({ outcome }) => outcome),
+      counts.map(({ count }) => count),
+      counts.map(({ lease }) => lease),
     ],
   });
-  const { moved, outbox_id: outboxId } = answer[0]!;
-  return moved ? { lease: movedTo(lease, reach), outboxId } : null;
+  const moved = new Map(answer.map((row) => [row.n, row.outbox_id]));
+  return writes.map(({ lease, reach }, n) => {
+    const outboxId = moved.get(n);
+    return outboxId === undefined ? null : { lease: movedTo(lease, reach), outboxId };
+  });
 }
 
 /** A conflict that is known already has moved or ended; one that ended stays as it ended. */
@@ -215,8 +249,9 @@ function rowsText<R>(rows: readonly R[], toJson: (row: R) => object): string {
 }
 
 /** One-letter names: the text is read once by the server and every byte is parsed. */
-function stateJson(row: StateRow): object {
+function stateJson({ state: row, lease }: OtherRow): object {
   return {
+    j: leaseNumber(lease),
     e: row.entityId,
     s: row.sourceType,
     k: row.kind,
@@ -231,8 +266,9 @@ function stateJson(row: StateRow): object {
   };
 }
 
-function recordJson({ event: row, source, golden }: RecordRow): object {
+function recordJson({ event: row, source, golden, lease }: RecordRow): object {
   return {
+    j: leaseNumber(lease),
     i: row.eventId,
     s: row.sourceType,
     k: row.sourceId,
@@ -255,6 +291,11 @@ function recordJson({ event: row, source, golden }: RecordRow): object {
     // In a list, because a null of JSON's own would become none at all.
     l: row.goldenData === undefined ? undefined : [row.goldenData],
   };
+}
+
+/** The first goes without saying, and most batches have no other. */
+function leaseNumber(lease: number): number | undefined {
+  return lease === 0 ? undefined : lease;
 }
 
 function conflictJson(row: ConflictRow): object {

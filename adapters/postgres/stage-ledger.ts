@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { EntryClaim, ProcessorLease, RangeOutcome, StageLedger } from '../../core/ports/stage-ledger.ts';
+import { combined } from './combined-calls.ts';
 import { unavailable } from './pool.ts';
 import { insertRefused, keyHashOf, newerRefused, refusedValues } from './refused-changes.ts';
-import { namedRowsFrom } from './rows.ts';
+import { type NamedRows, namedRowsFrom } from './rows.ts';
 
 interface ProgressRow {
   token: number;
@@ -19,6 +20,12 @@ const countedBy = 'processor';
 /** Invariant 2: whatever a processor records of a partition is a compare-and-set on its lease. */
 export function createStageLedger(pool: pg.Pool): StageLedger {
   const rows = namedRowsFrom(pool, unavailable);
+  const settle = combined<Settling, ProcessorLease | null>({
+    together: (all) => settleAll(rows, all),
+    // What was refused belongs to one lease, and goes by itself.
+    weightOf: ({ outcome }) => ((outcome.refused ?? []).length === 0 ? 1 : settledAtOnceMax),
+    weightMax: settledAtOnceMax,
+  });
 
   return {
     async acquire(ref: PartitionRef, configId: string): Promise<ProcessorLease> {
@@ -81,39 +88,60 @@ export function createStageLedger(pool: pg.Pool): StageLedger {
       return claims.map((_, index) => numbers.has(index + 1));
     },
 
-    async settle(lease: ProcessorLease, through: number, outcome: RangeOutcome) {
-      const stopped = Object.entries(outcome.stopped).filter(([, records]) => records > 0);
-      const refused = outcome.refused ?? [];
-      // One statement: the counts are added only if the compare-and-set found its row.
-      const [row] = await rows<ProgressRow>(
-        refused.length === 0 ? 'ledger-settle' : 'ledger-settle-refused',
-        `WITH moved AS (
-           UPDATE processor_progress SET next_offset = $5, forwarded = forwarded + $6, updated_at = now(),
-             stopped_ahead = array(SELECT o FROM unnest(stopped_ahead) AS o WHERE o >= $5)
-           WHERE topic = $1 AND partition = $2 AND token = $3 AND next_offset = $4
-           RETURNING topic, partition, token, next_offset, claimed_through, stopped_ahead::text[], era),
-         counted AS (
-           INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
-           SELECT moved.topic, moved.partition, s.outcome, '${countedBy}', s.records
-           FROM moved, unnest($7::text[], $8::bigint[]) AS s(outcome, records)
-           ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records)
-           ${refused.length === 0 ? '' : `, refused AS (${insertRefused(9, 'WHERE EXISTS (SELECT FROM moved)')})`}
-         SELECT token, next_offset, claimed_through, stopped_ahead, era FROM moved`,
-        [
-          lease.topic,
-          lease.partition,
-          lease.token,
-          lease.nextOffset,
-          through,
-          outcome.forwarded,
-          stopped.map(([name]) => name),
-          stopped.map(([, records]) => records),
-          ...(refused.length === 0 ? [] : refusedValues(refused)),
-        ],
-      );
-      return row ? leaseOf(lease, row) : null;
-    },
+    settle: (lease, through, outcome) => settle({ lease, through, outcome }),
   };
+}
+
+interface Settling {
+  readonly lease: ProcessorLease;
+  readonly through: number;
+  readonly outcome: RangeOutcome;
+}
+
+const settledAtOnceMax = 64;
+
+/** One statement: the counts of a lease are added only if the compare-and-set found its row. */
+async function settleAll(rows: NamedRows, all: readonly Settling[]): Promise<(ProcessorLease | null)[]> {
+  const refused = all.flatMap(({ outcome }) => outcome.refused ?? []);
+  const stopped = all.flatMap(({ outcome }, at) =>
+    Object.entries(outcome.stopped).flatMap(([name, records]) => (records > 0 ? [{ n: at + 1, name, records }] : [])),
+  );
+  const moved = await rows<ProgressRow & { n: number }>(
+    refused.length === 0 ? 'ledger-settle' : 'ledger-settle-refused',
+    `WITH leases AS (
+       SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+         WITH ORDINALITY AS l(topic, partition, token, next_offset, through, forwarded, n)),
+     moved AS (
+       UPDATE processor_progress p SET next_offset = l.through, forwarded = p.forwarded + l.forwarded, updated_at = now(),
+         stopped_ahead = array(SELECT o FROM unnest(p.stopped_ahead) AS o WHERE o >= l.through)
+       FROM leases l
+       WHERE p.topic = l.topic AND p.partition = l.partition AND p.token = l.token AND p.next_offset = l.next_offset
+       RETURNING l.n, p.topic, p.partition, p.token, p.next_offset, p.claimed_through, p.stopped_ahead::text[], p.era),
+     counted AS (
+       INSERT INTO raw_outcomes AS o (raw_topic, raw_partition, outcome, counted_by, records)
+       SELECT moved.topic, moved.partition, s.outcome, '${countedBy}', s.records
+       FROM moved JOIN unnest($7::bigint[], $8::text[], $9::bigint[]) AS s(n, outcome, records) USING (n)
+       ON CONFLICT (raw_topic, raw_partition, outcome, counted_by) DO UPDATE SET records = o.records + excluded.records)
+       ${refused.length === 0 ? '' : `, refused AS (${insertRefused(10, 'WHERE EXISTS (SELECT FROM moved)')})`}
+     SELECT n, token, next_offset, claimed_through, stopped_ahead, era FROM moved`,
+    [
+      all.map(({ lease }) => lease.topic),
+      all.map(({ lease }) => lease.partition),
+      all.map(({ lease }) => lease.token),
+      all.map(({ lease }) => lease.nextOffset),
+      all.map(({ through }) => through),
+      all.map(({ outcome }) => outcome.forwarded),
+      stopped.map(({ n }) => n),
+      stopped.map(({ name }) => name),
+      stopped.map(({ records }) => records),
+      ...(refused.length === 0 ? [] : refusedValues(refused)),
+    ],
+  );
+  const leases = new Map(moved.map((row) => [row.n, row]));
+  return all.map(({ lease }, at) => {
+    const row = leases.get(at + 1);
+    return row === undefined ? null : leaseOf(lease, row);
+  });
 }
 
 function leaseOf(ref: PartitionRef, row: ProgressRow): ProcessorLease {

@@ -14,10 +14,12 @@ import {
   type SyncStore,
 } from '../../core/ports/sync-store.ts';
 import type { Position } from '../../core/position.ts';
-import { isKnownEvent, writeBatch } from './batch-writer.ts';
+import { batchWriter, isKnownEvent } from './batch-writer.ts';
+import { combined } from './combined-calls.ts';
 import { faultOf, unavailable } from './pool.ts';
 
 const repeatsMax = 8;
+const entitiesTogetherMax = 500;
 /** A record and what stands around it. */
 const outboxLevels = nestingMax + 8;
 
@@ -47,6 +49,23 @@ interface StateRecord extends HeadRecord {
 const headColumns = 'entity_id, source_type, kind, version, position, status, checksum, event_id, tenure';
 
 export function createSyncStore(pool: pg.Pool): SyncStore {
+  const writeBatch = batchWriter(pool);
+  const states = combined<readonly EntityId[], readonly StateRow[]>({
+    together: (asked) => readStates(pool, asked),
+    weightOf: (entityIds) => entityIds.length,
+    weightMax: entitiesTogetherMax,
+  });
+  const heads = combined<readonly EntityId[], readonly StateHead[]>({
+    together: (asked) => readHeads(pool, asked),
+    weightOf: (entityIds) => entityIds.length,
+    weightMax: entitiesTogetherMax,
+  });
+  const clear = combined<Clearing, boolean>({
+    together: (all) => clearAll(pool, all),
+    weightOf: ({ ids }) => ids.length,
+    weightMax: entitiesTogetherMax,
+  });
+
   return {
     async acquire(ref: PartitionRef): Promise<SyncLease> {
       const { rows } = await answered(() =>
@@ -68,27 +87,9 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       };
     },
 
-    async headsOf(entityIds) {
-      const { rows } = await answered(() =>
-        pool.query<HeadRecord>({
-          name: 'sync-heads',
-          text: `SELECT ${headColumns} FROM sync_state WHERE entity_id = ANY($1)`,
-          values: [entityIds],
-        }),
-      );
-      return rows.map(headOf);
-    },
+    headsOf: (entityIds) => answered(() => heads(entityIds)),
 
-    async statesOf(entityIds) {
-      const { rows } = await answered(() =>
-        pool.query<StateRecord>({
-          name: 'sync-states',
-          text: `SELECT ${headColumns}, data::text, voice::text FROM sync_state WHERE entity_id = ANY($1)`,
-          values: [entityIds],
-        }),
-      );
-      return rows.map(stateOf);
-    },
+    statesOf: (entityIds) => answered(() => states(entityIds)),
 
     async knownEvents(eventIds) {
       const { rows } = await answered(() =>
@@ -112,7 +113,7 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
     async write(lease, reach, effects) {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await writeBatch(pool, lease, reach, effects);
+          return await writeBatch({ lease, reach, effects });
         } catch (error) {
           if (isKnownEvent(error)) throw new EventsKnown('an event of the batch is stored already');
           const fault = faultOf(error);
@@ -143,19 +144,7 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       return rows;
     },
 
-    // A deletion lost in a crash is published once more, which is harmless: no need to wait for the disk.
-    async clearOutbox(lease, ids) {
-      const { rows } = await answered(() =>
-        pool.query<{ held: boolean }>({
-          name: 'outbox-clear',
-          text: `WITH held AS (SELECT 1 FROM sync_progress WHERE topic = $1 AND partition = $2 AND token = $3),
-                 gone AS (DELETE FROM outbox WHERE id = ANY($4) AND EXISTS (SELECT 1 FROM held))
-                 SELECT EXISTS (SELECT 1 FROM held) AS held, set_config('synchronous_commit', 'off', true)`,
-          values: [lease.topic, lease.partition, lease.token, ids],
-        }),
-      );
-      return rows[0]!.held;
-    },
+    clearOutbox: (lease, ids) => answered(() => clear({ lease, ids })),
 
     async goldenOf(entityIds) {
       const { rows } = await answered(() =>
@@ -184,6 +173,56 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       return rows[0]!.epoch;
     },
   };
+}
+
+async function readHeads(pool: pg.Pool, asked: readonly (readonly EntityId[])[]): Promise<StateHead[][]> {
+  const { rows } = await pool.query<HeadRecord>({
+    name: 'sync-heads',
+    text: `SELECT ${headColumns} FROM sync_state WHERE entity_id = ANY($1)`,
+    values: [asked.flat()],
+  });
+  return toWhoAsked(asked, rows.map(headOf));
+}
+
+async function readStates(pool: pg.Pool, asked: readonly (readonly EntityId[])[]): Promise<StateRow[][]> {
+  const { rows } = await pool.query<StateRecord>({
+    name: 'sync-states',
+    text: `SELECT ${headColumns}, data::text, voice::text FROM sync_state WHERE entity_id = ANY($1)`,
+    values: [asked.flat()],
+  });
+  return toWhoAsked(asked, rows.map(stateOf));
+}
+
+function toWhoAsked<Row extends StateHead>(asked: readonly (readonly EntityId[])[], rows: Row[]): Row[][] {
+  if (asked.length === 1) return [rows];
+  const byEntity = Map.groupBy(rows, ({ entityId }) => entityId);
+  return asked.map((entityIds) => entityIds.flatMap((entityId) => byEntity.get(entityId) ?? []));
+}
+
+interface Clearing {
+  readonly lease: SyncLease;
+  readonly ids: readonly number[];
+}
+
+/** A deletion lost in a crash is published once more, which is harmless: no need to wait for the disk. */
+async function clearAll(pool: pg.Pool, all: readonly Clearing[]): Promise<boolean[]> {
+  const { rows } = await pool.query<{ held: number[] }>({
+    name: 'outbox-clear',
+    text: `WITH held AS (
+             SELECT l.n FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS l(topic, partition, token, n)
+             JOIN sync_progress p ON p.topic = l.topic AND p.partition = l.partition AND p.token = l.token),
+           gone AS (DELETE FROM outbox USING unnest($4::bigint[], $5::int[]) AS c(id, n) WHERE outbox.id = c.id AND c.n IN (SELECT n FROM held))
+           SELECT array(SELECT n::int FROM held) AS held, set_config('synchronous_commit', 'off', true)`,
+    values: [
+      all.map(({ lease }) => lease.topic),
+      all.map(({ lease }) => lease.partition),
+      all.map(({ lease }) => lease.token),
+      all.flatMap(({ ids }) => ids),
+      all.flatMap(({ ids }, at) => ids.map(() => at + 1)),
+    ],
+  });
+  const held = new Set(rows[0]!.held);
+  return all.map((_one, at) => held.has(at + 1));
 }
 
 function headOf(row: HeadRecord): StateHead {

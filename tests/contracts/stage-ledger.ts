@@ -123,6 +123,25 @@ export function describeStageLedger(name: string, open: () => Promise<StageLedge
       expect(await harness.counts(ref)).toEqual({ forwarded: 2, stopped: { unchanged: 2, filtered: 1 } });
     });
 
+    it('partitions that settle at one moment settle each its own, whoever has lost theirs', async () => {
+      const refs = [1, 2, 3].map((partition) => ({ ...ref, partition }));
+      const leases = await Promise.all(refs.map((each) => ledger.acquire(each, 'config-a')));
+      await ledger.claim(leases[0]!, 20, [4, 9]);
+      await ledger.acquire(refs[1]!, 'config-a');
+      const settled = await Promise.all(
+        leases.map((lease, at) => ledger.settle(lease, 5 + at, { forwarded: at, stopped: { unchanged: at + 1 } })),
+      );
+      expect(settled[0]).toMatchObject({ ...refs[0], nextOffset: 5, stoppedAhead: [9], claimedThrough: 20, era: leases[0]!.era });
+      expect(settled[1]).toBeNull();
+      expect(settled[2]).toMatchObject({ ...refs[2], nextOffset: 7, stoppedAhead: [], era: leases[2]!.era });
+      const counts = await Promise.all(refs.map((each) => harness.counts(each)));
+      expect(counts).toEqual([
+        { forwarded: 0, stopped: { unchanged: 1 } },
+        { forwarded: 0, stopped: {} },
+        { forwarded: 2, stopped: { unchanged: 3 } },
+      ]);
+    });
+
     it('ranges add up over owners', async () => {
       const first = await ledger.acquire(ref, 'config-a');
       const settled = await ledger.settle(first, 5, { forwarded: 4, stopped: { unchanged: 1 } });

@@ -142,6 +142,69 @@ export function describeSyncStore(name: string, open: () => Promise<SyncStoreHar
       expect(both).toEqual(expect.arrayContaining([state(applied), state(applied, goldenSourceType, 7)]));
     });
 
+    it('batches of several partitions that come at one moment move each their own, whatever becomes of the others', async () => {
+      await write({ events: [event('known', 1)] });
+      const leases = await Promise.all([1, 2, 3, 4].map((partition) => store.acquire({ ...ref, partition })));
+      await store.acquire({ ...ref, partition: 2 });
+      const keys = ['one', 'zombie', 'known', 'four'];
+      const outcomes = await Promise.allSettled(
+        leases.map((lease, at) => {
+          const of = event(keys[at]!, 1);
+          const count = { ...raw, partition: lease.partition, outcome: 'applied', count: at + 1 } as const;
+          return store.write(
+            lease,
+            { through: 5, settledThrough: { 'source.shop.product/0': at } },
+            {
+              ...nothing,
+              events: [of],
+              states: [state(of), { ...state(of, goldenSourceType), data: { merged: at } }],
+              counts: [count],
+              outbox: { ...nothing.outbox, resolved: [of.entityId] },
+            },
+          );
+        }),
+      );
+      expect(outcomes.map((one) => (one.status === 'rejected' ? one.reason.constructor : (one.value?.lease ?? null)))).toEqual([
+        { ...leases[0], nextOffset: 5, settledThrough: { 'source.shop.product/0': 0 } },
+        null,
+        EventsKnown,
+        { ...leases[3], nextOffset: 5, settledThrough: { 'source.shop.product/0': 3 } },
+      ]);
+      expect((await statesOf(...keys)).map(({ entityId, data }) => `${entityId} ${JSON.stringify(data)}`).sort()).toEqual([
+        'product:four {"merged":3}',
+        'product:four {"n":1}',
+        'product:one {"merged":0}',
+        'product:one {"n":1}',
+      ]);
+      const published = await Promise.all(leases.map((lease) => store.pendingOutbox(lease)));
+      expect(published.map((rows) => rows.flatMap(({ resolved }) => resolved))).toEqual([
+        ['product:one'],
+        [],
+        [],
+        ['product:four'],
+      ]);
+      const counted = await Promise.all([1, 2, 3, 4].map((partition) => harness.counts({ ...raw, partition })));
+      expect(counted).toEqual([{ applied: 1 }, {}, {}, { applied: 4 }]);
+    });
+
+    it('what is asked at one moment is answered to whoever asked', async () => {
+      await write({ events: [event('a', 1), event('b', 1)], states: [state(event('a', 1)), state(event('b', 1))] });
+      const [both, none, one] = await Promise.all([statesOf('b', 'a'), statesOf('c'), statesOf('a')]);
+      expect(both.map(({ entityId }) => entityId).sort()).toEqual(['product:a', 'product:b']);
+      expect([none, one]).toEqual([[], [state(event('a', 1))]]);
+    });
+
+    it('what partitions clear of their outboxes at one moment is gone for those who hold them', async () => {
+      const leases = await Promise.all([1, 2].map((partition) => store.acquire({ ...ref, partition })));
+      const resolved = ['product:a' as EntityId];
+      const effects = { ...nothing, outbox: { ...nothing.outbox, resolved } };
+      const written = await Promise.all(leases.map((lease) => store.write(lease, { through: 1, settledThrough: {} }, effects)));
+      await store.acquire({ ...ref, partition: 2 });
+      const cleared = await Promise.all(written.map((one) => store.clearOutbox(one!.lease, [one!.outboxId!])));
+      expect(cleared).toEqual([true, false]);
+      expect((await Promise.all(leases.map((lease) => store.pendingOutbox(lease)))).map((rows) => rows.length)).toEqual([0, 1]);
+    });
+
     it('a later row of an entity and source takes the place of the earlier one', async () => {
       await write({ events: [event('a', 1)], states: [state(event('a', 1))] });
       await write({ events: [event('a', 2)], states: [state(event('a', 2), 'SHOP', 2)] });
