@@ -1,68 +1,37 @@
-import express from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEntityStore } from '../adapters/postgres/entity-store.ts';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
-import { systemClock } from '../adapters/process/clock.ts';
-import { parseConfig } from '../core/config/config.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { ApiRole } from '../core/ports/api-key-store.ts';
+import { type ApiWorld, openApiWorld } from '../tests/api-world.ts';
 import { policyOf } from '../tests/conflict-world.ts';
 import { HistoryWorld } from '../tests/history-world.ts';
-import { memoryKeyStore } from '../tests/memory-stores.ts';
 import { openTestDatabase, type TestDatabase } from '../tests/test-database.ts';
-import { apiKeyHash, mintApiKey } from './api-key.ts';
-import { type ApiDeps, createApi } from './server.ts';
 
 const policy = policyOf({ ranking: ['erp', 'shop'], fields: { price: 'manual', title: 'manual' } });
 const sources = ['erp', 'shop'].map((name) => ({ name, type: name.toUpperCase() }));
 
 let database: TestDatabase;
 let world: HistoryWorld;
-let url: string;
-let close: () => Promise<void>;
-const keys = new Map<ApiRole, string>();
+let api: ApiWorld;
 
 beforeAll(async () => {
   database = await openTestDatabase(6);
   world = new HistoryWorld(database.pool, policy);
-  const keyStore = memoryKeyStore();
-  for (const role of ['viewer', 'operator'] as const) {
-    keys.set(role, mintApiKey());
-    await keyStore.create(`ann the ${role}`, role, apiKeyHash(keys.get(role)!));
-  }
-  const unused = {} as never;
-  const deps: Partial<ApiDeps> = {
-    config: parseConfig({ api: { rateLimit: { perMinute: 100_000 } } }),
-    clock: systemClock,
+  api = await openApiWorld({
     readStore: createReadStore(database.pool),
     entityStore: createEntityStore(database.pool),
     answers: world.answers,
     kinds: new Map([['product', { policy, sources }]]),
-    keyStore,
-    deadLetterStore: unused,
-    differenceRebuilds: unused,
-    ends: unused,
-    readinessChecks: [],
-    about: { version: '1', profile: 'development', addresses: {}, keyFile: null },
-    ingest: { router: express.Router(), documents: [] },
-  };
-  ({ url, close } = await createApi(deps as ApiDeps).listen('127.0.0.1', 0));
+  });
 });
 afterAll(async () => {
-  await close();
+  await api.close();
   await database.close();
 });
 
-async function ask(method: string, path: string, body?: string, role: ApiRole = 'operator') {
-  const headers = { authorization: `Bearer ${keys.get(role)}`, 'content-type': 'application/json' };
-  const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body }) });
-  const text = await response.text();
-  return { status: response.status, text, body: JSON.parse(text) };
-}
-
-const get = (path: string) => ask('GET', path, undefined, 'viewer');
+const get = (path: string) => api.ask('GET', path, undefined, 'viewer');
 const resolve = (id: string, ruling: unknown) =>
-  ask('POST', `/api/conflicts/${id}/resolve`, typeof ruling === 'string' ? ruling : JSON.stringify(ruling));
+  api.ask('POST', `/api/conflicts/${id}/resolve`, typeof ruling === 'string' ? ruling : JSON.stringify(ruling));
 const entityPath = (key: string) => `/api/entities/${encodeURIComponent(`product:${key}`)}`;
 
 /** Two sources that change two fields without knowing of each other. */
@@ -196,7 +165,7 @@ describe('conflicts', () => {
     expect((await resolve(id, '{"fields": ')).body.code).toBe('request.malformed');
     expect(world.sent).toEqual([]);
     expect((await resolve('01a1fca6-862b-8f36-bca4-7e1bcec98a41', { skip: true })).status).toBe(404);
-    expect((await ask('POST', `/api/conflicts/${id}/resolve`, '{"skip":true}', 'viewer')).status).toBe(403);
+    expect((await api.ask('POST', `/api/conflicts/${id}/resolve`, '{"skip":true}', 'viewer')).status).toBe(403);
   });
 
   test('whether a record exists is decided by true or false', async () => {
@@ -317,7 +286,8 @@ describe('an entity', () => {
 });
 
 describe('what if', () => {
-  const whatIf = (body: unknown, role: ApiRole = 'operator') => ask('POST', '/api/what-if', JSON.stringify(body), role);
+  const whatIf = (body: unknown, role: 'viewer' | 'operator' = 'operator') =>
+    api.ask('POST', '/api/what-if', JSON.stringify(body), role);
 
   test('another policy had held, is answered with what would differ', async () => {
     await openConflict('what-if');

@@ -73,7 +73,8 @@ export async function whyEntity({ store, kinds }: EntityDeskDeps, entityId: stri
 }
 
 export function unknownEntity(entityId: string): SyncError {
-  return new SyncError('request.not-found', `no source knows the entity ${entityId}`);
+  const advice = entityId.includes(':') ? '' : ': an id is its kind and its name, such as products:SKU-1';
+  return new SyncError('request.not-found', `no source knows the entity ${entityId}${advice}`);
 }
 
 async function originsOf(

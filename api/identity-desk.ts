@@ -2,10 +2,12 @@ import { type EntityId, type EventId, goldenSourceType } from '../core/change-ev
 import type { SynclineConfig } from '../core/config/config.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Binding, RecordName } from '../core/identity/binding.ts';
+import { departureOf } from '../core/identity/departure.ts';
 import { entityIdOf, ownNameOf } from '../core/identity/identity.ts';
 import type { RelinkSender } from '../core/identity/relink-sender.ts';
 import type { EntityLinks, IdentityRegistry } from '../core/ports/identity-registry.ts';
 import type { ReadStore } from '../core/ports/read-store.ts';
+import { unknownName } from '../core/unknown-name.ts';
 import { unknownEntity } from './entity-desk.ts';
 
 export interface IdentityDeskDeps {
@@ -77,8 +79,11 @@ export class IdentityDesk {
 
   async #binding(record: RecordName): Promise<Binding> {
     const { source, kind, key } = record;
-    const entity = Object.hasOwn(this.#deps.sources, source) ? this.#deps.sources[source]!.entities[kind] : undefined;
-    if (entity === undefined) throw new SyncError('request.not-found', `no source ${source} with the kind ${kind} is configured`);
+    const { sources } = this.#deps;
+    if (!Object.hasOwn(sources, source)) throw unknownName('source', source, Object.keys(sources));
+    const { entities } = sources[source]!;
+    const entity = Object.hasOwn(entities, kind) ? entities[kind] : undefined;
+    if (entity === undefined) throw unknownName('kind', kind, Object.keys(entities), source);
     if ((entity.identity ?? []).length === 0)
       throw invalid('kind', `the kind ${kind} of ${source} has no match keys: each of its records is its own entity`);
     const binding = await this.#deps.registry.bindingOf(record);
@@ -95,7 +100,8 @@ export class IdentityDesk {
   /** One that records can go to. */
   async #living(entityId: string): Promise<EntityLinks> {
     const links = await this.#known(entityId);
-    if (links.mergedInto !== null) throw contradiction(`${entityId} was merged into ${links.mergedInto}`);
+    const departure = departureOf(links);
+    if (departure !== null) throw contradiction(`no record stands under ${entityId} any more: ${departure}`);
     if (links.records.length === 0) throw contradiction(`no record stands under ${entityId} any more`);
     return links;
   }

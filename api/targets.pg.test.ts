@@ -1,4 +1,3 @@
-import express from 'express';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createReadStore } from '../adapters/postgres/read-store.ts';
 import { createSourceDesk } from '../adapters/postgres/source-desk.ts';
@@ -7,12 +6,9 @@ import { createTargetStore } from '../adapters/postgres/target-store.ts';
 import { systemClock } from '../adapters/process/clock.ts';
 import { parseConfig } from '../core/config/config.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import type { ApiRole } from '../core/ports/api-key-store.ts';
 import type { TargetLease } from '../core/ports/target-store.ts';
-import { memoryKeyStore } from '../tests/memory-stores.ts';
+import { type ApiWorld, openApiWorld, patientApi } from '../tests/api-world.ts';
 import { openTestDatabase, type TestDatabase } from '../tests/test-database.ts';
-import { apiKeyHash, mintApiKey } from './api-key.ts';
-import { type ApiDeps, createApi } from './server.ts';
 
 const nowMs = Date.parse('2026-03-01T12:00:00Z');
 const nobody = '01a1fca6-862b-8f36-bca4-7e1bcec98a41';
@@ -20,9 +16,7 @@ const entities = { product: { table: 'stock.products', key: 'sku' } };
 
 let database: TestDatabase;
 let store: ReturnType<typeof createTargetStore>;
-let url: string;
-let close: () => Promise<void>;
-const keys = new Map<ApiRole, string>();
+let api: ApiWorld;
 const leases = new Map<string, TargetLease>();
 
 beforeAll(async () => {
@@ -30,15 +24,9 @@ beforeAll(async () => {
   store = createTargetStore(database.pool);
   for (const target of ['crm', 'letters'])
     leases.set(target, await store.acquire(target, { topic: 'resolved.product', partition: 0 }));
-  const keyStore = memoryKeyStore();
-  for (const role of ['viewer', 'operator'] as const) {
-    keys.set(role, mintApiKey());
-    await keyStore.create(`ann the ${role}`, role, apiKeyHash(keys.get(role)!));
-  }
-  const unused = {} as never;
-  const deps: Partial<ApiDeps> = {
+  api = await openApiWorld({
     config: parseConfig({
-      api: { rateLimit: { perMinute: 100_000 } },
+      api: patientApi,
       sources: { shop: { connector: 'http', entities: { product: {} } } },
       targets: {
         crm: { connector: 'postgres', url: 'postgres://u:secret@h/crm', entities },
@@ -47,35 +35,18 @@ beforeAll(async () => {
     }),
     clock: { ...systemClock, nowMs: () => nowMs },
     readStore: createReadStore(database.pool),
-    entityStore: unused,
-    kinds: new Map(),
-    keyStore,
-    deadLetterStore: unused,
-    differenceRebuilds: unused,
     targetDesk: createTargetDesk(database.pool),
     sourceDesk: createSourceDesk(database.pool),
-    ends: unused,
-    readinessChecks: [],
-    about: { version: '1', profile: 'development', addresses: {}, keyFile: null },
-    ingest: { router: express.Router(), documents: [] },
-  };
-  ({ url, close } = await createApi(deps as ApiDeps).listen('127.0.0.1', 0));
+  });
 });
 afterAll(async () => {
-  await close();
+  await api.close();
   await database.close();
 });
 beforeEach(() => database.pool.query('TRUNCATE conflict_log, target_letters, target_guard, target_state'));
 
-async function ask(method: string, path: string, body?: object, role: ApiRole = 'operator') {
-  const headers = { authorization: `Bearer ${keys.get(role)}`, 'content-type': 'application/json' };
-  const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-  const text = await response.text();
-  return { status: response.status, text, body: JSON.parse(text) };
-}
-
-const get = (path: string) => ask('GET', path, undefined, 'viewer');
-const post = (path: string, body?: object) => ask('POST', path, body);
+const get = (path: string) => api.ask('GET', path, undefined, 'viewer');
+const post = (path: string, body?: object) => api.ask('POST', path, body);
 const replay = (id: string) => post(`/api/targets/letters/${id}/replay`);
 const keysOf = (items: readonly { key: string }[]) => items.map(({ key }) => key).sort();
 
@@ -158,7 +129,7 @@ describe('targets', () => {
     for (const name of ['gone', 'toString', '__proto__', '%F0%9F%98%80', "'--"])
       expect((await post(`/api/targets/${name}/approve`)).status, name).toBe(404);
     await store.pause('crm', 'too much');
-    expect((await ask('POST', '/api/targets/crm/approve', undefined, 'viewer')).status).toBe(403);
+    expect((await api.ask('POST', '/api/targets/crm/approve', undefined, 'viewer')).status).toBe(403);
     expect((await store.guard('crm')).state).toBe('paused');
   });
 });
@@ -241,7 +212,7 @@ describe('letters of targets', () => {
     const [id] = await refuse('crm', ['A']);
     const path = `/api/targets/letters/${id}/discard`;
     expect((await post(path, {})).status).toBe(400);
-    expect((await ask('POST', path, { reason: 'mine' }, 'viewer')).status).toBe(403);
+    expect((await api.ask('POST', path, { reason: 'mine' }, 'viewer')).status).toBe(403);
     expect((await get(`/api/targets/letters/${id}`)).body.status).toBe('parked');
     expect((await post(path, { reason: 'a test' })).status).toBe(200);
     expect(await post(path, { reason: 'again' })).toMatchObject({ status: 409, body: { code: 'request.conflict' } });

@@ -5,15 +5,19 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../adapters/process/clock.ts';
 import { watchSignals } from '../adapters/process/signals.ts';
 import { calibrate } from './calibration.ts';
+import { capture } from './capture.ts';
+import { snapshot } from './capture-snapshot.ts';
 import { engine } from './engine.ts';
+import { firebirdScenario } from './firebird.ts';
 import { ingest } from './ingest.ts';
 import { latency, memoryIdle } from './latency.ts';
 import { summariseProfiles } from './profile-summary.ts';
+import { replication } from './replication.ts';
 import { jsonLine, tableHead, tableRow } from './report.ts';
 import type { Profiles } from './rig.ts';
 import { isMissed, type Scenario } from './scenario.ts';
 import { threeSystems } from './three-systems.ts';
-import { allChange, memory, millionEntities, unchanged } from './throughput.ts';
+import { allChange, engineShare, memory, millionEntities, unchanged } from './throughput.ts';
 
 const scenarios: readonly Scenario[] = [
   allChange,
@@ -25,6 +29,11 @@ const scenarios: readonly Scenario[] = [
   millionEntities,
   threeSystems,
   engine,
+  engineShare,
+  capture,
+  snapshot,
+  replication,
+  firebirdScenario,
 ];
 
 const usage = `npm run bench -- [NAME…] [options]

@@ -13,6 +13,7 @@ import { loadConfig } from '../bin/configuration.ts';
 import { prepareInstallation } from '../bin/installation.ts';
 import { superviseRoles } from '../bin/role-supervisor.ts';
 import type { RoleName } from '../bin/roles/role.ts';
+import type { StackPart } from '../stack/embedded-part.ts';
 import { type RunningStack, startStack } from '../stack/stack.ts';
 import { configText } from './workload.ts';
 
@@ -26,6 +27,8 @@ export interface RigOptions {
   readonly variablesOf?: (addresses: RunningStack['addresses']) => Readonly<Record<string, string>>;
   readonly apiPort?: number;
   readonly postgresParameters?: Readonly<Record<string, string>>;
+  /** Services beside those of an installation. */
+  readonly furtherParts?: readonly StackPart[];
   /** `start`: a `syncline start` of its own runs the roles and the API beside them, as in an installation at work. */
   readonly supervisor?: 'bench' | 'start';
 }
@@ -87,7 +90,7 @@ export class Rig {
     try {
       stack = await startStack({
         dataDir: join(folder, 'data'),
-        parts: ['kafka', 'postgres', 'redis'],
+        parts: ['kafka', 'postgres', 'redis', ...(options.furtherParts ?? [])],
         settings: options.postgresParameters === undefined ? {} : { postgresParameters: options.postgresParameters },
         disposable: true,
         signal: options.signal,
@@ -104,6 +107,15 @@ export class Rig {
 
   get roles(): readonly RoleProcess[] {
     return this.#roles;
+  }
+
+  get addresses(): RunningStack['addresses'] {
+    return this.#stack.addresses;
+  }
+
+  /** Removed in the end. */
+  get folder(): string {
+    return this.#folder;
   }
 
   get servicePids(): RunningStack['pids'] {

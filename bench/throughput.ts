@@ -5,11 +5,14 @@ import type { Result, Scenario } from './scenario.ts';
 import { Sender } from './sender.ts';
 import { Course, pipelineRoles, runLive, runPreloaded } from './steps.ts';
 import { verify } from './verification.ts';
+import { sharedConfigText } from './workload.ts';
 
 const changesPerSecondWanted = 12_000;
 const unchangedPerSecondWanted = 70_000;
 /** A million entities may cost a fifth of the rate of a hundred thousand. */
 const millionRatioWanted = 0.8;
+/** The engine may cost a quarter of the rate. */
+const engineShareWanted = 0.75;
 const slopeMBPer100kMax = 5;
 const rssMBMax = 800;
 const cores = 2;
@@ -98,6 +101,35 @@ export const millionEntities: Scenario = {
   },
 };
 
+export const engineShare: Scenario = {
+  name: 'engine-share',
+  promise: 'all-change of a kind that two sources share, so that the conflict engine decides, against a kind of one source',
+  async run(context) {
+    const [entities, events] = context.quick ? [10_000, 30_000] : [50_000, 200_000];
+    const alone = await withRig(context.rig, (rig) => changesAfterPrefill(rig, entities!, events!));
+    const shared = await withRig({ ...context.rig, configText: sharedConfigText }, (rig) =>
+      changesAfterPrefill(rig, entities!, events!),
+    );
+    const ratio = shared.measured.perSecond / alone.measured.perSecond;
+    return [
+      {
+        scenario: 'engine-share',
+        value: ratio,
+        unit: 'of the rate without the engine',
+        wanted: { atLeast: engineShareWanted },
+        baseline: alone.measured.perSecond,
+        ratio,
+        rssMB: shared.measured.rssMB,
+        notes: {
+          'events/s': Math.round(shared.measured.perSecond),
+          ...costNotes(shared.measured),
+          'CPU of it': round(cpuOf(alone.measured) / cpuOf(shared.measured), 2),
+        },
+      },
+    ];
+  },
+};
+
 export const memory: Scenario = {
   name: 'memory',
   promise: 'flat memory of our processes over 1,000,000 changes at full load',
@@ -159,13 +191,17 @@ function throughputResult(scenario: string, measured: Measurement, wanted: numbe
 
 export function costNotes(measured: Measurement): Record<string, number | string> {
   const cpu = Object.entries(measured.cpuPer100k).map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`);
-  const total = Object.values(measured.cpuPer100k).reduce((sum, seconds) => sum + seconds, 0);
+  const total = cpuOf(measured);
   return {
     seconds: round(measured.seconds, 1),
     'CPU s/100k': cpu.join(', '),
     'by CPU, two idle cores give/s': Math.round((cores * 1e5) / total),
     'cores busy for others': round(measured.strangersCores, 2),
   };
+}
+
+function cpuOf({ cpuPer100k }: Measurement): number {
+  return Object.values(cpuPer100k).reduce((sum, seconds) => sum + seconds, 0);
 }
 
 /** Least squares over the second half: what the start takes up is not growth. */

@@ -103,6 +103,13 @@ sources:
             updated_at: { from: UPDATED_AT, do: [cast: datetime] }
 `;
 
+/** A second source of the kind, which says nothing yet: from the first record on everything goes through the conflict engine. */
+export const sharedConfigText = `${configText}  second:
+    connector: http
+    entities:
+      ${kind}: {}
+`;
+
 /** Beside the source above, what POST /users needs. */
 export const ingestConfigText = `${configText}      users:
         key: email

@@ -13,6 +13,7 @@ import { addInitDbCommand } from './commands/init-db.ts';
 import { addRepairCommand } from './commands/repair.ts';
 import { addRoleCommand } from './commands/role.ts';
 import { addSourcesCommand } from './commands/sources.ts';
+import { addSqlserverCommand } from './commands/sqlserver.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTargetsCommand } from './commands/targets.ts';
@@ -44,6 +45,7 @@ export async function runCommandLine(): Promise<void> {
   addConnectorsCommand(program);
   addDatasourceCommand(program);
   addFirebirdCommand(program);
+  addSqlserverCommand(program);
   addVerifyCommand(program);
   addRepairCommand(program);
   addAcceptGapCommand(program);

@@ -3,6 +3,7 @@ import type { EmbeddedAddresses, ServicePart, ServiceSettings } from './addresse
 import type { ConfigFiles } from './config-files.ts';
 import type { LogFileLimits } from './log-file.ts';
 import type { RoleName } from './roles/role.ts';
+import type { TryIt } from './try-it.ts';
 
 /** All that a supervisor has to know of the configuration, so that it need not carry what reads and checks it. */
 export interface StartPlan {
@@ -22,6 +23,7 @@ export interface StartPlan {
   readonly running: EmbeddedAddresses;
   readonly services: ServiceSettings;
   readonly logFiles: LogFileLimits;
+  readonly tryIt: TryIt;
 }
 
 /** Holds passwords, so it is handed on in the environment, which only the same user can read. */

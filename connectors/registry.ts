@@ -5,6 +5,7 @@ import { httpConnector } from './http/connector.ts';
 import { mysqlConnector } from './mysql/connector.ts';
 import { postgresConnector } from './postgres/connector.ts';
 import { neonConnector, supabaseConnector } from './postgres/presets.ts';
+import { sqlserverConnector } from './sqlserver/connector.ts';
 import { wordpressConnector } from './wordpress/connector.ts';
 
 /** A new connector is a folder and a line here. */
@@ -15,6 +16,7 @@ export const connectors: readonly ConnectorDeclaration[] = [
   neonConnector,
   firebirdConnector,
   mysqlConnector,
+  sqlserverConnector,
   wordpressConnector,
 ];
 

@@ -84,6 +84,13 @@ test('a target gets its golden record again, its worker believing what was found
   expect(published().map(({ key }) => key)).toEqual([`${kind}:B`, `${kind}:C`]);
 });
 
+test('a row of a source whose change lies in the dead letters is not told once more', async () => {
+  const { world, plan } = repairable({ isSource: true });
+  world.target.put(...label('N', 'new'));
+  world.letters.set('N', 'record.too-large');
+  expect(await plan()).toEqual(['N none: its change lies in the dead letters: record.too-large']);
+});
+
 test('what a source holds is told as its own change, behind what it told last, and the filter forgets the record', async () => {
   const { world, repair, plan, told } = repairable({ isSource: true });
   world.knows('A', { name: 'a', stock: 1 });

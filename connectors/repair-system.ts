@@ -14,6 +14,7 @@ import { objectionOf } from './target-guard.ts';
 import { comparableOrNot } from './target-intent.ts';
 import { foundMessages } from './target-notices.ts';
 import type { TargetPlan } from './target-plan.ts';
+import { neverTold } from './verifier-record.ts';
 import type { RecordLook, SystemComparison } from './verifier-system.ts';
 
 export interface PlannedRepair {
@@ -117,7 +118,7 @@ export class SystemRepair implements Repairing {
 function actionFor(plan: TargetPlan, { finding, entityId, key }: Suspect, deleteUnknown: boolean): PlannedRepair {
   const { kind, reason } = finding;
   if (plan.source !== null && kind !== 'undelivered') {
-    return reason !== null && kind === 'differs' ? { action: 'none', reason } : { action: 'tell', reason: null };
+    return reason === null || reason === neverTold ? { action: 'tell', reason: null } : { action: 'none', reason };
   }
   if (kind === 'missing_here' && entityId === null && key !== null) {
     if (!plan.deletes) return { action: 'none', reason: 'nothing is deleted there (`deletes: ignore`)' };

@@ -24,8 +24,9 @@ beforeEach(async () => {
 afterEach(() => database.close());
 
 /** Records that differ, by key, with what can be done about each; `act` makes them equal. */
-class FakeSystem implements Repairing, Pick<Comparison, 'open' | 'again' | 'toldAfterMs'> {
-  readonly toldAfterMs = 0;
+class FakeSystem implements Repairing, Pick<Comparison, 'open' | 'again' | 'toldAfterMs' | 'target'> {
+  readonly toldAfterMs: number = 0;
+  readonly target: string | null = 'crm';
   readonly wrong = new Map<string, RepairAction>();
   readonly acts: string[] = [];
   afterAct: (key: string) => void = (key) => void this.wrong.delete(key);
@@ -64,13 +65,13 @@ async function found(keys: readonly string[]): Promise<string> {
   return id;
 }
 
-function work(system: FakeSystem, { passed = true, signal = forever } = {}): Promise<boolean> {
+function work(system: FakeSystem, { passed = true, signal = forever, slept = [] as number[] } = {}): Promise<boolean> {
   const part = { comparison: system as unknown as Comparison, repairing: system };
   return new Repairer({
     ledger: createRepairLedger(database.pool),
     passage: { passed: async () => passed },
     parts: new Map([['crm/product', part]]),
-    clock,
+    clock: { ...clock, sleep: async (ms) => void slept.push(ms) },
     logger,
   }).work(signal);
 }
@@ -126,6 +127,16 @@ test('a process that dies in the midst is followed by one that leaves nothing ou
   system.afterAct = (key) => void system.wrong.delete(key);
   await work(system);
   expect(await shown()).toEqual(['done', 'A write equal', 'B tell equal']);
+});
+
+test('what was written is told at the next look of a target, and what was told of a source is waited for by nobody', async () => {
+  for (const target of ['crm', null]) {
+    const slept: number[] = [];
+    const system = Object.assign(systemWith({ A: 'tell' }), { toldAfterMs: 30_000, target });
+    await request(await found(['A']));
+    await work(system, { slept });
+    expect(slept[0], String(target)).toBe(target === null ? 0 : 30_000);
+  }
 });
 
 test('what cannot be done fails the repair with its reason', async () => {

@@ -116,7 +116,7 @@ export class Repairer {
       const names = new Map<string, PartName>();
       for (const item of await ledger.items(run, 'begun', allItems)) names.set(nameOf(item), item);
       if (names.size === 0) return;
-      const late = [...names.keys()].map((name) => this.#deps.parts.get(name)?.comparison.toldAfterMs ?? 0);
+      const late = [...names.keys()].map((name) => this.#lateMs(name));
       await clock.sleep(run.settleMs + Math.max(...late), signal);
       const passed = new Map<string, boolean>();
       for (const [name, { kind }] of names) {
@@ -124,6 +124,12 @@ export class Repairer {
       }
       if (!signal.aborted) await this.#lookOnce(run, look === looksMax, passed);
     }
+  }
+
+  /** What was written is told when the system is looked at; of one that is only read we have told ourselves. */
+  #lateMs(name: string): number {
+    const comparison = this.#deps.parts.get(name)?.comparison;
+    return comparison === undefined || comparison.target === null ? 0 : comparison.toldAfterMs;
   }
 
   async #lookOnce(run: RepairRun, last: boolean, passed: ReadonlyMap<string, boolean>): Promise<void> {

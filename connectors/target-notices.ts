@@ -44,7 +44,7 @@ export function acknowledgementMessage(
  * what the system told last, so whatever it tells by itself comes after it. Nothing where there is no room left.
  */
 export function foundMessages(
-  plan: TargetPlan,
+  plan: Pick<TargetPlan, 'target' | 'kind'>,
   back: BackRoute,
   { own }: Pick<TargetView, 'own'>,
   key: string,

@@ -20,9 +20,11 @@ export interface Comparison {
   readonly target: string | null;
   /** How long a change there may stand before anybody looks for it: as long, and what is asked for besides, nothing is looked at again. */
   readonly toldAfterMs: number;
-  /** Before the first chunk, and again after a failure. */
+  /** Before the first chunk, and again after a failure. Rejects where nothing can be compared at present, and says why. */
   open(): Promise<void>;
   chunk(pass: string, after: JsonObject | null, limit: number): Promise<ComparedChunk>;
+  /** Whether everything that had happened there by this time was told by now; waits a while for it. */
+  isToldSince(sinceMs: number, signal: AbortSignal): Promise<boolean>;
   /** In the order of the subjects. */
   again(subjects: readonly Subject[]): Promise<readonly Sighting[]>;
 }

@@ -1,32 +1,53 @@
 import { canonicalText, checksumOf } from '../core/canonical/canonical.ts';
 import type { Checksum } from '../core/change-event.ts';
-import { isSyncError } from '../core/errors.ts';
+import type { EntityPlan } from '../core/entity-plan.ts';
+import { isSyncError, type SyncError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { TargetRow } from '../core/ports/target-connector.ts';
 import type { TargetView } from '../core/ports/target-store.ts';
 import { differingFieldNames, plainlyDifferingFieldNames } from '../core/verify/field-names.ts';
 import type { Finding, FindingKind } from '../core/verify/finding.ts';
 import { comparableOrNot, holds, type Intent, intentOf } from './target-intent.ts';
-import { canonicalOf, type SourceHalf, type TargetPlan } from './target-plan.ts';
+import type { TargetPlan } from './target-plan.ts';
 
+export const neverTold = 'it never told of it';
 const keptReason = 'what others change there is kept (`onForeignChange: keep`)';
 
 type KeyOf = (row: TargetRow) => string | undefined;
 
-/** Whether a row in the system is what the tables say it should be. `view` is null where no record of ours is known by its key. */
-export function findingOf(
+/** Whether a row in a system that is written to is what the tables say it should be. */
+export function targetFindingOf(
   plan: TargetPlan,
   view: TargetView | null,
   row: TargetRow | null,
   keyOf: KeyOf,
   nowMs: number,
 ): Finding | null {
+  if (plan.source === null) return mapped(() => targetFinding(plan, view, row));
+  return saidFinding(plan.source.plan, view, row) ?? mapped(() => undelivered(plan, view, row, keyOf, nowMs));
+}
+
+/** Whether a row of a source is what it said. */
+export function saidFinding(plan: EntityPlan, view: TargetView | null, row: TargetRow | null): Finding | null {
+  return mapped(() => sourceFinding(plan, view, row));
+}
+
+/** Why a row cannot be told at all. */
+export function faultFinding(view: TargetView | null, fault: SyncError): Finding {
+  return finding((view?.own?.data ?? null) === null ? 'missing_here' : 'differs', [], causeOf(fault));
+}
+
+function mapped(compare: () => Finding | null): Finding | null {
   try {
-    return plan.source === null ? targetFinding(plan, view, row) : sourceFinding(plan, plan.source, view, row, keyOf, nowMs);
+    return compare();
   } catch (error) {
     if (!isSyncError(error)) throw error;
-    return { kind: 'differs', fields: [], reason: `${error.code}: ${error.message}` };
+    return finding('differs', [], causeOf(error));
   }
+}
+
+function causeOf({ code, message }: SyncError): string {
+  return `${code}: ${message}`;
 }
 
 /** Two sides of a record as they are now: each changes with whatever a change in flight changes. */
@@ -62,32 +83,29 @@ function targetFinding(plan: TargetPlan, view: TargetView | null, row: TargetRow
   return finding('differs', plainlyDifferingFieldNames(wanted, row), cause ?? kept);
 }
 
-/** A system that is a source, too: what it holds is what it said, and it was told the golden record. */
-function sourceFinding(
-  plan: TargetPlan,
-  source: SourceHalf,
-  view: TargetView | null,
-  row: TargetRow | null,
-  keyOf: KeyOf,
-  nowMs: number,
-): Finding | null {
-  const [here, there] = [view?.own?.data ?? null, row === null ? null : canonicalOf(source, row)];
-  if (here === null && there !== null) return finding('missing_here', [], view === null ? 'it never told of it' : null);
+function sourceFinding(plan: EntityPlan, view: TargetView | null, row: TargetRow | null): Finding | null {
+  const [here, there] = [view?.own?.data ?? null, row === null ? null : plan.mapping.map(row)];
+  if (here === null && there !== null) return finding('missing_here', [], view === null ? neverTold : null);
   if (here !== null && there === null) return finding('missing_there', [], null);
-  if (here !== null && there !== null && !isSame(source, here, there)) {
-    return finding('differs', differingFieldNames(here, there), null);
-  }
-  return view === null ? null : undelivered(plan, view, row, keyOf, nowMs);
+  if (here === null || there === null || isSame(plan, here, there)) return null;
+  return finding('differs', differingFieldNames(here, there), null);
 }
 
 /** Smaller differences than the source's own rules count are not stored. */
-function isSame({ plan: { comparison } }: SourceHalf, here: JsonObject, there: JsonObject): boolean {
+function isSame({ comparison }: EntityPlan, here: JsonObject, there: JsonObject): boolean {
   if (checksumOf(here) === checksumOf(there)) return true;
   return comparison.same(comparison.fingerprint(here), comparison.fingerprint(there));
 }
 
 /** What the target's own worker would still have to do. */
-function undelivered(plan: TargetPlan, view: TargetView, row: TargetRow | null, keyOf: KeyOf, nowMs: number): Finding | null {
+function undelivered(
+  plan: TargetPlan,
+  view: TargetView | null,
+  row: TargetRow | null,
+  keyOf: KeyOf,
+  nowMs: number,
+): Finding | null {
+  if (view === null) return null;
   const thawed = view.state === null ? view : { ...view, state: { ...view.state, frozen: false } };
   const intent = intentOf(plan, thawed, keyOf, nowMs);
   if (view.state?.frozen)
@@ -100,7 +118,7 @@ function undelivered(plan: TargetPlan, view: TargetView, row: TargetRow | null, 
     case 'freeze':
       return finding('undelivered', intent.fields, 'the system turns our writes back');
     case 'reject':
-      return finding('undelivered', [], `${intent.error.code}: ${intent.error.message}`);
+      return finding('undelivered', [], causeOf(intent.error));
     case 'no-key':
       return finding('undelivered', [], 'the row has no key for the target');
   }

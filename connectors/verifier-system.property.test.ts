@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SyncError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { VerifyWorld, type VerifyWorldOptions } from '../tests/verify-world.ts';
 
@@ -33,10 +34,13 @@ const rowOf = ({ name, stock }: JsonObject): JsonObject => ({ label: name!, stoc
 const inTheirNames = (lines: readonly string[]) => lines.map((line) => line.replace(/\bname\b/, 'label')).sort();
 
 describe('of any two sets of records exactly what one side lacks or has otherwise is found', () => {
-  test('at a system that is a source', async () => {
+  test.each([
+    ['is a source and written to', true],
+    ['is only read', false],
+  ])('at a system that %s', async (_what, isTarget) => {
     await fc.assert(
       fc.asyncProperty(side, side, fc.integer({ min: 1, max: 5 }), async (ours, theirs, limit) => {
-        const world = new VerifyWorld({ isSource: true });
+        const world = new VerifyWorld({ isSource: true, isTarget });
         for (const [one, data] of Object.entries(ours)) world.knows(one, data);
         for (const [one, data] of Object.entries(theirs)) world.target.put('product', one, rowOf(data));
         expect(await found(world, limit)).toEqual(differenceOf(ours, theirs));
@@ -92,6 +96,36 @@ test('a golden record that its target was not told is found, although the target
   world.knows('A', { name: 'new', stock: 2 }, { name: 'old', stock: 2 });
   world.target.put('product', 'A', { label: 'old', stock: 2 });
   expect(await found(world, 10)).toEqual(['undelivered A label']);
+});
+
+test('a source that is only read owes nobody the golden record', async () => {
+  const world = new VerifyWorld({ isSource: true, isTarget: false });
+  world.knows('A', { name: 'new', stock: 2 }, { name: 'old', stock: 2 });
+  world.target.put('product', 'A', { label: 'old', stock: 2 });
+  expect(await found(world, 10)).toEqual([]);
+});
+
+test.each([true, false])('a row whose change became a dead letter is not called unheard of', async (isTarget) => {
+  const world = new VerifyWorld({ isSource: true, isTarget });
+  for (const key of ['A', 'B']) world.target.put('product', key, { label: 'x', stock: 1 });
+  world.letters.set('A', 'record.too-large');
+  const reasons = ['its change lies in the dead letters: record.too-large', 'it never told of it'];
+  const suspects = await world.findings();
+  expect(suspects.map(({ finding }) => finding.reason)).toEqual(reasons);
+  expect((await world.comparison.again(suspects)).map(({ finding }) => finding?.reason)).toEqual(reasons);
+});
+
+test('a row that cannot be told is found with what is wrong with it', async () => {
+  const world = new VerifyWorld({ isSource: true, isTarget: false });
+  world.knows('A', { name: 'x', stock: 1 });
+  const fault = new SyncError('record.too-deep', 'nested too deep');
+  const broken = (key: string) => ({ key, row: {}, fault });
+  world.target.readKeys = async (_kind, keys) => keys.map(broken);
+  world.target.readRange = async () => ({ rows: [broken('B')], next: null });
+  expect((await world.findings()).map(({ key, finding }) => [key, finding])).toEqual([
+    ['A', { kind: 'differs', fields: [], reason: 'record.too-deep: nested too deep' }],
+    ['B', { kind: 'missing_here', fields: [], reason: 'record.too-deep: nested too deep' }],
+  ]);
 });
 
 test('a row whose key the system pads is the row of the record we know', async () => {

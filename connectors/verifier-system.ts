@@ -1,22 +1,22 @@
 import type { EntityId } from '../core/change-event.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Clock } from '../core/ports/clock.ts';
 import type { SystemReader, SystemRow } from '../core/ports/system-reader.ts';
-import type { TargetConnector, TargetRow } from '../core/ports/target-connector.ts';
+import type { TargetRow } from '../core/ports/target-connector.ts';
 import type { TargetStore, TargetView } from '../core/ports/target-store.ts';
-import type { VerificationTables, VerifiedKind } from '../core/ports/verification-tables.ts';
+import type { VerificationTables } from '../core/ports/verification-tables.ts';
 import type { Sighting, Subject } from '../core/verify/finding.ts';
-import { keyAt } from './target-intent.ts';
-import type { TargetPlan } from './target-plan.ts';
+import type { ComparedKind } from './verifier-kind.ts';
 import type { ComparedChunk, Comparison } from './verifier-part.ts';
-import { findingOf, sidesOf } from './verifier-record.ts';
+import { faultFinding, neverTold, sidesOf } from './verifier-record.ts';
+import type { StreamWatch } from './verifier-stream.ts';
 
 export interface SystemComparisonDeps {
-  readonly plan: TargetPlan;
-  readonly reader: SystemReader & Pick<TargetConnector, 'keyOf'>;
+  readonly kind: ComparedKind;
+  readonly reader: SystemReader;
   readonly store: Pick<TargetStore, 'look'>;
   readonly tables: VerificationTables;
-  readonly clock: Clock;
+  /** How we hear of the system's changes, where we read them; null where it tells by itself, or is no source. */
+  readonly stream: StreamWatch | null;
   readonly toldAfterMs: number;
 }
 
@@ -36,21 +36,25 @@ export interface RecordLook {
 export class SystemComparison implements Comparison {
   readonly passes = ['records', 'rows'] as const;
   readonly certain = false;
-  readonly target: string;
+  readonly target: string | null;
   readonly toldAfterMs: number;
   readonly #deps: SystemComparisonDeps;
-  readonly #kind: VerifiedKind;
+  readonly #kind: ComparedKind;
 
   constructor(deps: SystemComparisonDeps) {
-    const { target, kind, keyIsEntity, source } = deps.plan;
     this.#deps = deps;
-    this.target = target;
+    this.#kind = deps.kind;
+    this.target = deps.kind.target;
     this.toldAfterMs = deps.toldAfterMs;
-    this.#kind = { name: target, kind, keyIsEntity, sourceType: source?.plan.sourceType ?? null };
   }
 
-  open(): Promise<void> {
-    return this.#deps.reader.open();
+  async open(): Promise<void> {
+    await this.#deps.stream?.check();
+    await this.#deps.reader.open();
+  }
+
+  async isToldSince(sinceMs: number, signal: AbortSignal): Promise<boolean> {
+    return (await this.#deps.stream?.isToldSince(sinceMs, signal)) ?? true;
   }
 
   chunk(pass: string, after: JsonObject | null, limit: number): Promise<ComparedChunk> {
@@ -58,8 +62,10 @@ export class SystemComparison implements Comparison {
   }
 
   async again(subjects: readonly Subject[]): Promise<readonly Sighting[]> {
-    return (await this.look(subjects)).map(({ subject, view, key, row }) => ({
-      ...this.#sighting(view, key, row),
+    const looks = await this.#look(subjects);
+    const sightings = await this.#explained(looks.map(({ view, key, found }) => this.#sighting(view, key, found)));
+    return looks.map(({ subject, view }, at) => ({
+      ...sightings[at]!,
       key: subject.key,
       entityId: subject.entityId ?? view?.entityId ?? null,
     }));
@@ -67,23 +73,27 @@ export class SystemComparison implements Comparison {
 
   /** Both sides of these records as they are now, in the order of the subjects. */
   async look(subjects: readonly Subject[]): Promise<readonly RecordLook[]> {
+    return (await this.#look(subjects)).map(({ found, ...look }) => ({ ...look, row: found?.row ?? null }));
+  }
+
+  async #look(subjects: readonly Subject[]) {
     const keys = subjects.flatMap(({ key }) => key ?? []);
     const named = await this.#deps.tables.entitiesOf(this.#kind, keys);
     const entityOf = ({ key, entityId }: Subject) => entityId ?? (key === null ? undefined : named.get(key));
     const views = await this.#views(subjects.flatMap((subject) => entityOf(subject) ?? []));
     const keyed = subjects.map((subject) => {
       const view = views.get(entityOf(subject) ?? ('' as EntityId)) ?? null;
-      return { subject, view, key: subject.key ?? (view === null ? undefined : this.#keyOf(view)) ?? null };
+      return { subject, view, key: subject.key ?? (view === null ? undefined : this.#kind.keyOf(view)) ?? null };
     });
     const rows = await this.#rowsUnder(keyed.flatMap(({ key }) => key ?? []));
-    return keyed.map((look) => ({ ...look, row: look.key === null ? null : (rows.get(look.key) ?? null) }));
+    return keyed.map((look) => ({ ...look, found: look.key === null ? null : (rows.get(look.key) ?? null) }));
   }
 
   async #records(after: JsonObject | null, limit: number): Promise<ComparedChunk> {
     const { tables } = this.#deps;
     const ids = await tables.entitiesAfter(this.#kind.kind, (after?.entityId as EntityId | undefined) ?? null, limit);
     const views = [...(await this.#views(ids)).values()];
-    const keyed = await this.#ownKeys(views.map((view) => ({ view, key: this.#keyOf(view) ?? null })));
+    const keyed = await this.#ownKeys(views.map((view) => ({ view, key: this.#kind.keyOf(view) ?? null })));
     const rows = await this.#rowsUnder(keyed.flatMap(({ key }) => key ?? []));
     const sightings = keyed.map(({ view, key }) => this.#sighting(view, key, key === null ? null : (rows.get(key) ?? null)));
     return { records: ids.length, sightings, next: ids.length < limit ? null : { entityId: ids.at(-1)! } };
@@ -102,12 +112,14 @@ export class SystemComparison implements Comparison {
 
   /** Without rows that we know by the same key written in another way, which only the system itself can tell. */
   async #unknown(rows: readonly SystemRow[]): Promise<readonly SystemRow[]> {
-    const { reader, tables, plan } = this.#deps;
+    const { reader, tables } = this.#deps;
+    const { spelledKeyOf } = this.#kind;
+    if (spelledKeyOf === undefined) return rows;
     const spellings = [...new Set(rows.flatMap(({ key }) => spellingsOf(key)))];
     const living = spellings.length === 0 ? new Set<string>() : await tables.livingKeys(this.#kind, spellings);
     if (living.size === 0) return rows;
-    const found = await reader.readKeys(plan.kind, [...living]);
-    const known = new Set(found.map(({ row }) => reader.keyOf(plan.kind, row)));
+    const found = await reader.readKeys(this.#kind.kind, [...living]);
+    const known = new Set(found.map(({ row }) => spelledKeyOf(row)));
     return rows.filter(({ key }) => !known.has(key));
   }
 
@@ -115,7 +127,20 @@ export class SystemComparison implements Comparison {
     const keys = rows.map(({ key }) => key);
     const named = await this.#deps.tables.entitiesOf(this.#kind, keys);
     const views = await this.#views([...named.values()]);
-    return rows.map(({ key, row }) => this.#sighting(views.get(named.get(key) ?? ('' as EntityId)) ?? null, key, row));
+    return this.#explained(
+      rows.map((row) => this.#sighting(views.get(named.get(row.key) ?? ('' as EntityId)) ?? null, row.key, row)),
+    );
+  }
+
+  /** What a source told of and no stage could process is not unheard of. */
+  async #explained(sightings: readonly Sighting[]): Promise<Sighting[]> {
+    const keys = sightings.flatMap(({ key, finding }) => (finding?.reason === neverTold && key !== null ? [key] : []));
+    const codes = keys.length === 0 ? new Map<string, string>() : await this.#deps.tables.letterCodes(this.#kind, keys);
+    return sightings.map((sighting) => {
+      const code = sighting.finding?.reason === neverTold ? codes.get(sighting.key ?? '') : undefined;
+      if (code === undefined) return sighting;
+      return { ...sighting, finding: { ...sighting.finding!, reason: `its change lies in the dead letters: ${code}` } };
+    });
   }
 
   /** A record that stands under another entity by now is that one's, whatever the entity is called. */
@@ -136,31 +161,14 @@ export class SystemComparison implements Comparison {
     return new Map(views.map((view) => [view.entityId, view]));
   }
 
-  async #rowsUnder(keys: readonly string[]): Promise<Map<string, TargetRow>> {
+  async #rowsUnder(keys: readonly string[]): Promise<Map<string, SystemRow>> {
     const rows = keys.length === 0 ? [] : await this.#deps.reader.readKeys(this.#kind.kind, [...new Set(keys)]);
-    return new Map(rows.map(({ key, row }) => [key, row]));
+    return new Map(rows.map((row) => [row.key, row]));
   }
 
-  /** Under which key the system has, or should have, the record. */
-  #keyOf(view: TargetView): string | undefined {
-    const { plan } = this.#deps;
-    const said = plan.source === null && view.golden.data !== null ? this.#saidKey(view) : undefined;
-    return keyAt(plan, view, said);
-  }
-
-  /** A golden record that cannot be mapped has no row: what is wrong with it is told when it is compared. */
-  #saidKey({ golden }: TargetView): string | undefined {
-    const { plan, reader } = this.#deps;
-    try {
-      return reader.keyOf(plan.kind, plan.rowOf(golden.data!));
-    } catch {
-      return undefined;
-    }
-  }
-
-  #sighting(view: TargetView | null, key: string | null, row: TargetRow | null): Sighting {
-    const { plan, reader, clock } = this.#deps;
-    const finding = findingOf(plan, view, row, (of) => reader.keyOf(plan.kind, of), clock.nowMs());
+  #sighting(view: TargetView | null, key: string | null, found: SystemRow | null): Sighting {
+    const row = found?.row ?? null;
+    const finding = found?.fault === undefined ? this.#kind.findingOf(view, row) : faultFinding(view, found.fault);
     return { key, entityId: view?.entityId ?? null, finding, ...sidesOf(view, row) };
   }
 }

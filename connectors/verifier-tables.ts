@@ -30,6 +30,10 @@ export class TableComparison implements Comparison {
 
   async open(): Promise<void> {}
 
+  async isToldSince(): Promise<boolean> {
+    return true;
+  }
+
   async chunk(_pass: string, after: JsonObject | null, limit: number): Promise<ComparedChunk> {
     const which = { after: (after?.entityId as EntityId | undefined) ?? null, limit };
     const found = await this.#read(which);
@@ -70,6 +74,10 @@ export class AccountComparison implements Comparison {
   }
 
   async open(): Promise<void> {}
+
+  async isToldSince(): Promise<boolean> {
+    return true;
+  }
 
   async chunk(): Promise<ComparedChunk> {
     const { partitions, faults } = await this.#faults();

@@ -33,6 +33,7 @@ class FakeComparison implements Comparison {
   readonly chunks: string[] = [];
   beforeChunk: (n: number) => Promise<void> = async () => undefined;
   beforeLook: () => void = () => undefined;
+  told = true;
   readonly #chunksMax: number;
 
   constructor(chunksMax: number) {
@@ -47,6 +48,10 @@ class FakeComparison implements Comparison {
     this.chunks.push(`${pass} ${n}`);
     const sightings = n === 1 ? [...this.wrong.keys()].map((key) => this.#sighting(key)) : [];
     return { records: 10, sightings, next: n === this.#chunksMax ? null : { n } };
+  }
+
+  async isToldSince(): Promise<boolean> {
+    return this.told;
   }
 
   async again(subjects: readonly Subject[]): Promise<Sighting[]> {
@@ -100,6 +105,15 @@ test('what is equal when it is looked at again was on its way, what stood still 
   expect(looks).toBe(roundsMax);
   expect(verification).toMatchObject({ state: 'differs', findings: 1, moving: 1, records: 20 });
   expect(parts).toMatchObject([{ system: 'crm', state: 'differs', findings: 1, moving: 1 }]);
+});
+
+test('a system that has not told yet of what happened is never called different', async () => {
+  const comparison = new FakeComparison(1);
+  comparison.wrong.set('A', 1);
+  comparison.told = false;
+  const id = await request();
+  await verifierOf(comparison).work(forever);
+  expect((await shown(id)).findings).toEqual(['A moving']);
 });
 
 test('nothing is looked at again before the system must have told of its changes', async () => {

@@ -125,8 +125,10 @@ export class Verifier {
     for (let round = 0; round < roundsMax; round++) {
       let suspects = await ledger.suspects(run, part, round, suspectsAtOnce);
       if (suspects.length === 0) continue;
+      const sinceMs = clock.nowMs();
       await clock.sleep(run.settleMs + comparison.toldAfterMs, signal);
-      const passed = await passage.passed(part.kind, comparison.target, signal);
+      const told = await comparison.isToldSince(sinceMs, signal);
+      const passed = told && (await passage.passed(part.kind, comparison.target, signal));
       while (suspects.length > 0) {
         if (signal.aborted) return;
         await this.#lookAgain(run, part, comparison, suspects, passed);

@@ -163,7 +163,7 @@ export const errorCatalogue = {
   },
   'source.misconfigured': {
     summary: 'A source lacks a table, a column, a key or a permission that its configuration needs.',
-    fix: 'Do what the message names; reading resumes by itself.',
+    fix: 'Do what the message names. What is mended at the source is noticed by itself; a change of the configuration takes effect at the next start.',
     treatment: 'retry-batch',
   },
   'source.schema-changed': {
@@ -176,6 +176,11 @@ export const errorCatalogue = {
     fix: 'Nothing to do: everything is read again from the beginning. Look for what removed them, so that it does not happen again.',
     treatment: 'retry-batch',
   },
+  'source.behind': {
+    summary: 'A source is not read up to date, so what it holds cannot be held against what it told.',
+    fix: 'See `syncline sources list` for how far its streams are; verify again when they have kept up.',
+    treatment: 'refuse',
+  },
   'target.unavailable': {
     summary: 'A target does not answer, or not in time.',
     fix: 'Check that it runs and is reachable; what is written to it waits, other targets go on, and work resumes by itself.',
@@ -183,7 +188,7 @@ export const errorCatalogue = {
   },
   'target.misconfigured': {
     summary: 'A target lacks a table, a column, a unique index or a permission that its configuration needs.',
-    fix: 'Do what the message names; work resumes by itself.',
+    fix: 'Do what the message names. What is mended at the target is noticed by itself; a change of the configuration takes effect at the next start.',
     treatment: 'retry-batch',
   },
   'target.guarded': {
@@ -212,8 +217,13 @@ export const errorCatalogue = {
     treatment: 'refuse',
   },
   'request.not-found': {
-    summary: 'There is nothing at this address.',
-    fix: 'See /docs for the addresses there are.',
+    summary: 'There is nothing at this address, or nothing with this id.',
+    fix: 'Check the id: the lists show those there are. The addresses stand at /docs.',
+    treatment: 'refuse',
+  },
+  'request.unknown-name': {
+    summary: 'Something is named that the configuration does not have.',
+    fix: 'Use one of the names in the message; what is added to the configuration is there after the next start.',
     treatment: 'refuse',
   },
   'request.conflict': {
@@ -326,9 +336,11 @@ export function isSyncError(error: unknown): error is SyncError {
   return error instanceof SyncError;
 }
 
-/** The text of whatever was thrown. */
+/** The text of whatever was thrown. Who tried several addresses in vain throws several errors and no text. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.message === '' && error instanceof AggregateError) return error.errors.map(reasonOf).join('; ') || error.name;
+  return error.message || error.name;
 }
 
 /** Closes a switch over a union: a case that was forgotten does not compile. */

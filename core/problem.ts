@@ -32,6 +32,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'request.unauthenticated': 401,
   'request.forbidden': 403,
   'request.not-found': 404,
+  'request.unknown-name': 404,
   'request.conflict': 409,
   'conflict.closed': 409,
   'request.method-not-allowed': 405,

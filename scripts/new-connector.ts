@@ -43,6 +43,7 @@ export const ${constant} = declareConnector({
 
 const unwritten = (what: string) => `throw new Error('write me: ${what}');`;
 const reader = `import type {
+  KeyBound,
   KeyRange,
   TableReader,
   TableRow,
@@ -64,6 +65,10 @@ export class ${typeName}TableReader implements TableReader {
 
   async rows(_shape: TableShape, _range: KeyRange, _limit: number, _columns: 'all' | 'key'): Promise<readonly TableRow[]> {
     ${unwritten('the first rows of the range in the order of their keys')}
+  }
+
+  async rowsUnder(_shape: TableShape, _keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    ${unwritten('the rows under these keys')}
   }
 
   async rowsSince(_shape: TableShape, _from: WatermarkBound | null, _limit: number): Promise<readonly TableRow[]> {

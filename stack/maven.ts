@@ -12,15 +12,25 @@ import { installSystemPart, partMissing } from './system-packages.ts';
 
 const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const pomFile = fileURLToPath(new URL('kafka-pom.xml', import.meta.url));
+const connectPomFile = fileURLToPath(new URL('connect-pom.xml', import.meta.url));
 const lockFile = fileURLToPath(new URL('artifacts.lock.json', import.meta.url));
 
 type ArtifactLock = Readonly<Partial<Record<ArtifactSet, Readonly<Record<string, string>>>>>;
 /** The fetched files and their sha256, by what they belong to. */
-export type ArtifactSet = 'kafka' | 'redis' | 'registry';
+export type ArtifactSet = 'kafka' | 'redis' | 'registry' | 'connect' | 'h2';
 
 /** The broker's jars, all that the pom leads to. */
 export function copyKafkaJars(target: string, context: FetchContext): Promise<void> {
   return runMaven(['-f', pomFile, `${plugin}:copy-dependencies`, `-DoutputDirectory=${target}`], 'the Kafka jars', context);
+}
+
+/** The jars of a Kafka Connect worker. */
+export function copyConnectJars(target: string, context: FetchContext): Promise<void> {
+  return runMaven(
+    ['-f', connectPomFile, `${plugin}:copy-dependencies`, `-DoutputDirectory=${target}`],
+    'the jars of Kafka Connect',
+    context,
+  );
 }
 
 /** One artifact as it is. */

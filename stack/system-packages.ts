@@ -4,7 +4,7 @@ import { executablesNamed, lastLines, runCommand } from './command.ts';
 import { type FetchContext, lockCache } from './package-cache.ts';
 
 /** What only the system's own package manager brings. */
-export type SystemPart = 'firebird' | 'java' | 'mariadb' | 'maven' | 'pgbouncer' | 'postgres' | 'redis' | 'wordpress';
+export type SystemPart = 'firebird' | 'java' | 'jdk' | 'mariadb' | 'maven' | 'pgbouncer' | 'postgres' | 'redis' | 'wordpress';
 type PackageManager = 'apt' | 'dnf' | 'brew';
 
 const installCommands: Record<PackageManager, (packages: string) => string> = {
@@ -16,6 +16,7 @@ const installCommands: Record<PackageManager, (packages: string) => string> = {
 const packageNames: Record<SystemPart, Record<PackageManager, string>> = {
   firebird: { apt: 'firebird3.0-server firebird3.0-utils', dnf: 'firebird firebird-utils', brew: 'firebird' },
   java: { apt: 'default-jre-headless', dnf: 'java-21-openjdk-headless', brew: 'openjdk@21' },
+  jdk: { apt: 'default-jdk-headless', dnf: 'java-21-openjdk-devel', brew: 'openjdk@21' },
   mariadb: { apt: 'mariadb-server', dnf: 'mariadb-server', brew: 'mariadb' },
   maven: { apt: 'maven', dnf: 'maven', brew: 'maven' },
   pgbouncer: { apt: 'pgbouncer', dnf: 'pgbouncer', brew: 'pgbouncer' },

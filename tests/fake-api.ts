@@ -19,6 +19,15 @@ export interface FakeApi {
   close(): void;
 }
 
+/** An answer with which the API refuses what was asked. */
+export class Refusal {
+  readonly problem: object;
+
+  constructor(problem: object) {
+    this.problem = problem;
+  }
+}
+
 /** An API that answers what `answers` says for a method and path, and 404 otherwise, for the tests of commands in this file. */
 export function fakeApi(answers: Readonly<Record<string, unknown>>): FakeApi {
   const asked: Asked[] = [];
@@ -29,6 +38,7 @@ export function fakeApi(answers: Readonly<Record<string, unknown>>): FakeApi {
     asked.push({ line, authorization: request.headers.authorization, body });
     const answer = answers[line];
     if (answer === undefined) response.writeHead(404).end('{"detail":"there is nothing here","fix":"see /docs"}');
+    else if (answer instanceof Refusal) response.writeHead(400).end(JSON.stringify(answer.problem));
     else response.end(JSON.stringify(answer));
   });
   function clear(): void {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/process/clock.ts';
 import { createLogicalSource } from '../connectors/postgres/logical-source.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { SourceConnector } from '../core/ports/source-connector.ts';
 import type { SourceTable, SourceWorld } from './contracts/source-connector.contract.ts';
+import { applicationName, openPostgresWorld } from './postgres-world.ts';
 import { source } from './source-world.ts';
-import { openTestDatabase, type TestDatabase } from './test-database.ts';
-
-export const applicationName = 'source-under-test';
+import type { TestDatabase } from './test-database.ts';
 
 /** A name for slot and publication that no other test has: slots are the server's. */
 export function slotOf(url: string): string {
@@ -55,82 +55,35 @@ export const edgeRow = `'edge', 1234567890123456789012345678.0123456789, 0.12345
   '{"2026-03-01 12:00:00+02"}', ARRAY['{"a": "}"}'::jsonb], 'happy', '{sad,happy}', '6f9619ff-8b86-d011-b42d-00c04fc964ff', true, '{t,f,NULL}',
   repeat('ü', 100000), 'Zażółć 漢字 😀', '1 day 02:00', '10.0.0.1', '[1,5)', 30, '("Main St",5.50)', '1.50', B'101'`;
 
-export async function openLogicalWorld(): Promise<SourceWorld & { readonly database: TestDatabase }> {
-  const database = await openTestDatabase();
-  const { pool, url } = database;
-  const reader = `${new URL(url).pathname.slice(1)}_reader`;
+export function openLogicalWorld(): Promise<SourceWorld> {
+  return openPostgresWorld({
+    hasWatermark: false,
+    keyless: (table) => `ALTER TABLE ${table} REPLICA IDENTITY FULL`,
+    role: {
+      attributes: 'REPLICATION',
+      prepare: ({ pool, url }, table) => pool.query(`CREATE PUBLICATION "${slotOf(url)}" FOR TABLE ${table}`),
+    },
+    connect: logicalPostgres,
+    createEdges,
+    beforeClose: slotsAreFree,
+  });
+}
+
+async function createEdges({ pool }: TestDatabase, table: string): Promise<JsonObject> {
+  await pool.query(`${edgeTypes} CREATE TABLE ${table} (${edgeColumns}); INSERT INTO ${table} VALUES (${edgeRow})`);
   return {
-    database,
-    async createTable(table) {
-      await pool.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, name TEXT, qty INT)`);
-    },
-    async createKeyless(table) {
-      await pool.query(`CREATE TABLE ${table} (id INT, name TEXT, qty INT); ALTER TABLE ${table} REPLICA IDENTITY FULL`);
-    },
-    async put(table, rows) {
-      await pool.query(
-        `WITH given AS (SELECT * FROM jsonb_to_recordset($1) AS r(id int, name text, qty int)),
-           updated AS (UPDATE ${table} t SET name = g.name, qty = g.qty FROM given g WHERE t.id = g.id RETURNING t.id)
-         INSERT INTO ${table} (id, name, qty) SELECT id, name, qty FROM given WHERE id NOT IN (SELECT id FROM updated)`,
-        [JSON.stringify(rows)],
-      );
-    },
-    async remove(table, ids) {
-      await pool.query(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
-    },
-    async rekey(table, from, to) {
-      await pool.query(`UPDATE ${table} SET id = $2 WHERE id = $1`, [from, to]);
-    },
-    async addColumn(table, column) {
-      await pool.query(`ALTER TABLE ${table} ADD COLUMN ${column} TEXT`);
-    },
-    async dropTable(table) {
-      await pool.query(`DROP TABLE ${table}`);
-    },
-    async createEdges(table) {
-      await pool.query(`${edgeTypes} CREATE TABLE ${table} (${edgeColumns}); INSERT INTO ${table} VALUES (${edgeRow})`);
-      return {
-        any_number: '0.12345678901234567890123',
-        big: '9223372036854775807',
-        ratio: 'NaN',
-        code: 'ab   ',
-        at: '2026-03-01T10:00:00.123456+00:00',
-        forever: 'infinity',
-        raw: '\\x00ff',
-        said: { z: 1 },
-        tags: ['a', 'b c', null, 'NULL', 'x"y\\z', ''],
-        place: { street: 'Main St', number: 5.5 },
-        words: 'Zażółć 漢字 😀',
-        twice: -65_536,
-      };
-    },
-    async breakConnections() {
-      await pool.query(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1',
-        [applicationName],
-      );
-    },
-    async connectorWithoutRight(table) {
-      await pool.query(
-        `CREATE ROLE "${reader}" LOGIN REPLICATION PASSWORD 'p'; CREATE PUBLICATION "${slotOf(url)}" FOR TABLE ${table}`,
-      );
-      const restricted = new URL(url);
-      restricted.username = reader;
-      restricted.password = 'p';
-      return {
-        connector: logicalPostgres(restricted.href, [{ kind: table }], 50),
-        async grant() {
-          await pool.query(`GRANT SELECT ON ${table} TO "${reader}"`);
-        },
-      };
-    },
-    connector: async (tables, batchRowsMax) => logicalPostgres(url, tables, batchRowsMax),
-    async close() {
-      await pool.query(`DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '${reader}') THEN
-        DROP OWNED BY "${reader}"; DROP ROLE "${reader}"; END IF; END $$`);
-      await slotsAreFree(database);
-      await database.close();
-    },
+    any_number: '0.12345678901234567890123',
+    big: '9223372036854775807',
+    ratio: 'NaN',
+    code: 'ab   ',
+    at: '2026-03-01T10:00:00.123456+00:00',
+    forever: 'infinity',
+    raw: '\\x00ff',
+    said: { z: 1 },
+    tags: ['a', 'b c', null, 'NULL', 'x"y\\z', ''],
+    place: { street: 'Main St', number: 5.5 },
+    words: 'Zażółć 漢字 😀',
+    twice: -65_536,
   };
 }
 

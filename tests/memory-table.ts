@@ -1,5 +1,13 @@
 import { SyncError } from '../core/errors.ts';
-import type { KeyRange, TableReader, TableRow, TableSelection, TableShape, WatermarkBound } from '../core/ports/table-reader.ts';
+import type {
+  KeyBound,
+  KeyRange,
+  TableReader,
+  TableRow,
+  TableSelection,
+  TableShape,
+  WatermarkBound,
+} from '../core/ports/table-reader.ts';
 
 /** A row: its value, and the watermark it was written with. */
 interface Held {
@@ -46,6 +54,11 @@ export class MemoryTable implements TableReader {
       .sort(([left], [right]) => (turned(left) < turned(right) ? -1 : 1))
       .slice(0, limit)
       .map(([id, held]) => rowOf(id, held, columns));
+  }
+
+  async rowsUnder(_shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    const wanted = new Set(keys.map(([id]) => id));
+    return [...this.rowsById].filter(([id]) => wanted.has(id)).map(([id, held]) => rowOf(id, held, 'all'));
   }
 
   async rowsSince(_shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]> {

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { connect as connectTo, createServer, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import { startPgbouncer } from '../stack/pgbouncer.ts';
+import { openTlsDoor } from '../stack/tls-door.ts';
 import { openTestDatabase, type TestDatabase } from './test-database.ts';
 
 export interface PooledDatabase extends TestDatabase {
@@ -19,7 +17,7 @@ export interface PooledDatabase extends TestDatabase {
 export async function openPooledDatabase(): Promise<PooledDatabase> {
   const database = await openTestDatabase();
   const pooler = await startPgbouncer(database.url);
-  const door = await openTlsDoor(database.url, pooler.certificateFile, pooler.keyFile);
+  const door = await openTlsDoor(database.url, pooler);
   return {
     ...database,
     pooledUrl: pooler.url,
@@ -31,56 +29,6 @@ export async function openPooledDatabase(): Promise<PooledDatabase> {
       await door.close();
       await pooler.stop();
       await database.close();
-    },
-  };
-}
-
-interface TlsDoor {
-  readonly url: string;
-  shut(isShut: boolean): void;
-  close(): Promise<void>;
-}
-
-/** TLS in front of a server that has none: the client asks for it, is told yes, and the rest goes through. */
-async function openTlsDoor(address: string, certificateFile: string, keyFile: string): Promise<TlsDoor> {
-  const { hostname, port } = new URL(address);
-  const [cert, key] = [readFileSync(certificateFile), readFileSync(keyFile)];
-  const sockets = new Set<Socket>();
-  let isShut = false;
-  const keep = (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => sockets.delete(socket));
-  };
-  const server = createServer((client) => {
-    keep(client);
-    if (isShut) {
-      client.destroy();
-      return;
-    }
-    client.once('data', () => {
-      client.write('S');
-      const secure = new TLSSocket(client, { isServer: true, cert, key });
-      const behind = connectTo(Number(port), hostname);
-      keep(behind);
-      secure.on('error', () => behind.destroy());
-      secure.on('close', () => behind.destroy());
-      behind.on('close', () => secure.destroy());
-      secure.pipe(behind).pipe(secure);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = new URL(address);
-  url.host = `localhost:${(server.address() as { port: number }).port}`;
-  return {
-    url: url.href,
-    shut(shut) {
-      isShut = shut;
-      if (shut) for (const socket of sockets) socket.destroy();
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
     },
   };
 }

@@ -2,6 +2,7 @@ import { MemoryClock } from '../adapters/memory/clock.ts';
 import { MemoryTarget } from '../adapters/memory/memory-target.ts';
 import { MemoryTargetStore, TargetRows } from '../adapters/memory/target-store.ts';
 import { compileTargetPlan, type TargetPlan } from '../connectors/target-plan.ts';
+import { sourceKind, targetKind } from '../connectors/verifier-kind.ts';
 import { SystemComparison } from '../connectors/verifier-system.ts';
 import { checksumOf } from '../core/canonical/canonical.ts';
 import { type EntityId, type EventId, goldenSourceType } from '../core/change-event.ts';
@@ -21,6 +22,8 @@ const codec = { encode: (event: unknown) => JSON.stringify(event), decode: (byte
 export interface VerifyWorldOptions {
   /** Whether the system is a source as well. */
   readonly isSource: boolean;
+  /** Whether it is written to. */
+  readonly isTarget?: boolean;
   readonly deletes?: 'delete' | 'ignore';
   readonly onForeignChange?: 'overwrite' | 'keep';
   /** What the system makes of a row. */
@@ -34,9 +37,11 @@ export class VerifyWorld {
   readonly plan: TargetPlan;
   readonly comparison: SystemComparison;
   readonly states = new Map<EntityId, StateRow[]>();
+  /** Codes of dead letters by key. */
+  readonly letters = new Map<string, string>();
   readonly #isSource: boolean;
 
-  constructor({ isSource, deletes = 'delete', onForeignChange = 'overwrite', normalise }: VerifyWorldOptions) {
+  constructor({ isSource, isTarget = true, deletes = 'delete', onForeignChange = 'overwrite', normalise }: VerifyWorldOptions) {
     this.#isSource = isSource;
     this.target = new MemoryTarget('sku', normalise === undefined ? {} : { normalise });
     const mapping = { keep: 'mapped' as const, fields: { name: 'label', stock: 'stock' } };
@@ -60,12 +65,13 @@ export class VerifyWorld {
       statesOf: (entityId) => this.states.get(entityId) ?? [],
       nowMs: () => clock.nowMs(),
     });
+    const keyIn = (of: string, row: TargetRow) => this.target.keyOf(of, row);
     this.comparison = new SystemComparison({
-      plan: this.plan,
+      kind: isTarget ? targetKind(this.plan, { keyOf: keyIn }, clock) : sourceKind(source, true),
       reader: this.target,
       store,
       tables: this.#tables(),
-      clock,
+      stream: null,
       toldAfterMs: 0,
     });
   }
@@ -130,6 +136,7 @@ export class VerifyWorld {
           .slice(0, limit),
       entitiesOf: async (system, keys) => new Map(keys.map((key) => [key, named(system, key)])),
       livingKeys: async (system, keys) => new Set(keys.filter((key) => lives(system, key))),
+      letterCodes: async (_system, keys) => new Map([...this.letters].filter(([key]) => keys.includes(key))),
       consistency: async () => ({ entities: [], exact: [] }),
     };
   }

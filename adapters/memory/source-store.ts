@@ -99,7 +99,8 @@ export class MemorySourceStore implements SourceStore {
     return this.#pace('source.fail', () => {
       const row = this.#streams.held(lease);
       if (row === undefined) return;
-      Object.assign(row, { errorCode: code, reason });
+      const isNew = row.errorCode === null || pause;
+      Object.assign(row, { errorCode: code, reason, ...(isNew ? { updatedAtMs: this.#streams.nowMs() } : {}) });
       if (pause) Object.assign(row, { state: 'paused', owner: null });
     });
   }

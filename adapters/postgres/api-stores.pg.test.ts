@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deadLetterOf } from '../../core/dead-letter.ts';
-import { SyncError } from '../../core/errors.ts';
+import { type ErrorCode, SyncError } from '../../core/errors.ts';
 import type { LogProducer, OutgoingRecord } from '../../core/ports/event-log.ts';
 import { replayDeadLetters, retryDueDeadLetters } from '../../sync-manager/dead-letter-replay.ts';
 import { openTestDatabase, type TestDatabase } from '../../tests/test-database.ts';
@@ -78,7 +78,7 @@ describe('API keys', () => {
 
 describe('dead letters', () => {
   const policy = { attemptsMax: 2, delayMs: 1_000, delayMsMax: 60_000 };
-  const letterAt = (offset: number, code: 'mapping.failed' | 'schema.unknown' = 'mapping.failed', replayOf?: string) =>
+  const letterAt = (offset: number, code: ErrorCode = 'mapping.failed', replayOf?: string) =>
     deadLetterOf(
       {
         origin: { topic: 'source.shop.orders', partition: 1, offset },
@@ -111,6 +111,49 @@ describe('dead letters', () => {
     const found = await store.find(letterAt(1).id);
     expect(found).toMatchObject({ status: 'parked', reason: 'no. 1 \uFFFD \uFFFD', attempts: 0, nextAttemptAt: null, offset: 1 });
     expect(found?.body?.toString()).toBe('{"n":1,"big":12345678901234567890}');
+  });
+
+  test('a row that cannot be told has one letter however often it is read, and another one when something else is wrong with it', async () => {
+    const store = createDeadLetterStore(database.pool);
+    const body = (n: number) => Buffer.from(`{"refused":{"position":"${n}"},"code":"x"}`).toString('base64');
+    const refused = (n: number, code: ErrorCode, key = '', reason = 'as before') => ({
+      ...letterAt(n, code),
+      key,
+      reason,
+      body: body(n),
+    });
+    const first = [refused(1, 'identity.key-missing'), refused(2, 'record.too-large', 'a/', '9 bytes')];
+    await store.record(first, policy);
+    const again = [refused(3, 'identity.key-missing'), refused(4, 'record.too-large', 'a/', '10 bytes')];
+    await store.record([...first, ...again], policy);
+    expect(await store.count({})).toBe(2);
+    expect(await store.find(first[1]!.id)).toMatchObject({ status: 'parked', reason: '10 bytes' });
+    await store.record([refused(5, 'record.too-deep')], policy);
+    // The first once more: a process that took over reads the topic again.
+    const late = refused(0, 'record.too-deep', '', 'of long ago');
+    await store.record([...first, ...again, refused(5, 'record.too-deep'), late], policy);
+    const page = await store.list({}, { after: null, limit: 10 });
+    const seen = page.rows.map(({ offset, status, reason }) => `${offset} ${status} ${reason}`).sort();
+    expect(seen).toEqual(['1 superseded as before', '2 parked 10 bytes', '5 parked as before']);
+    await store.discard(refused(5, 'record.too-deep').id, 'ada', 'mended', 0);
+    await store.record([refused(6, 'record.too-deep')], policy);
+    expect(await store.count({ status: ['parked'] })).toBe(2);
+  });
+
+  test('records of one key that fail for themselves keep a letter each', async () => {
+    const store = createDeadLetterStore(database.pool);
+    const { key, reason } = letterAt(1);
+    await store.record([letterAt(1), { ...letterAt(2), key, reason }], policy);
+    expect(await store.count({ status: ['parked'] })).toBe(2);
+    const body = Buffer.from('{"refused":{}}').toString('base64');
+    await store.record(
+      [
+        { ...letterAt(3), key: 'r', body },
+        { ...letterAt(4), key: 'r' },
+      ],
+      policy,
+    );
+    expect(await store.count({ status: ['parked'] })).toBe(4);
   });
 
   test('one that may heal waits, and is tried again when its time has come', async () => {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { refusalBeginning } from '../../core/codec/refusal-message.ts';
 import type { DeadLetter } from '../../core/dead-letter.ts';
 import { errorCatalogue } from '../../core/errors.ts';
 import { type JsonValue, stringifyExact } from '../../core/json.ts';
@@ -32,7 +33,9 @@ export function createDeadLetterStore(pool: pg.Pool): DeadLetterStore {
           policy.attemptsMax,
         ];
         const delay = [policy.delayMs, policy.delayMsMax];
-        if (letter.replayOf === null) await rows(insertText, [...shared, ...delay, ...identityOf(letter)]);
+        const identity = identityOf(letter);
+        if (letter.replayOf === null)
+          await rows(isRefusal(letter) ? insertRefusalText : insertText, [...shared, ...delay, ...identity]);
         else await rows(failedAgainText, [...shared, ...delay, letter.replayOf]);
       }
     },
@@ -96,11 +99,28 @@ function nextAttemptAfter(n: string): string {
     THEN to_timestamp($4::float8 / 1000) + make_interval(secs => least($8::float8, $7::float8 * 2.0 ^ least(${n}, 30)) / 1000) END`;
 }
 
-const insertText = `INSERT INTO dead_letters (code, reason, details, failed_at, status, next_attempt_at, id, raw_topic, raw_partition,
+const insertBeginning = `INSERT INTO dead_letters (code, reason, details, failed_at, status, next_attempt_at, id, raw_topic, raw_partition,
     raw_offset, stage, source, kind, key, event_id, correlation_id, body)
-  VALUES ($1, $2, $3::jsonb, to_timestamp($4::float8 / 1000), ${statusAfter('0')}, ${nextAttemptAfter('0')},
-    $9::uuid, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-  ON CONFLICT DO NOTHING`;
+  SELECT $1::text, $2::text, $3::jsonb, to_timestamp($4::float8 / 1000), ${statusAfter('0')}, ${nextAttemptAfter('0')},
+    $9::uuid, $10::text, $11::int, $12::bigint, $13, $14::text, $15::text, $16::text, $17, $18, $19::bytea`;
+
+const insertText = `${insertBeginning} ON CONFLICT DO NOTHING`;
+
+/** Other open letters of the same record. */
+const openRefusal = `d.source = $14 AND d.kind = $15 AND hashtext(d.key) = hashtext($16) AND d.key = $16 AND d.status IN ${openStatuses}
+  AND d.raw_topic = $10 AND d.raw_offset <> $12::bigint AND substring(d.body FROM 1 FOR ${refusalBeginning.length}) = '${refusalBeginning}'::bytea`;
+
+/**
+ * What a source refuses is refused at every reading. As long as the same is wrong with it, the letter that lies there is
+ * its letter; when something else is, a new one takes its place.
+ */
+const insertRefusalText = `WITH inserted AS (${insertBeginning}
+    WHERE NOT EXISTS (SELECT FROM dead_letters d WHERE ${openRefusal} AND (d.raw_offset > $12::bigint OR d.code = $1))
+    ON CONFLICT DO NOTHING RETURNING id),
+  still AS (UPDATE dead_letters d SET reason = $2, details = $3::jsonb, updated_at = now()
+    WHERE ${openRefusal} AND d.raw_offset < $12::bigint AND d.code = $1)
+  UPDATE dead_letters d SET status = 'superseded', next_attempt_at = NULL, updated_at = now() FROM inserted
+  WHERE ${openRefusal} AND d.code <> $1`;
 
 const failedAgainText = `UPDATE dead_letters SET code = $1, reason = $2, details = $3::jsonb, updated_at = now(),
     status = ${statusAfter('attempts')}, next_attempt_at = ${nextAttemptAfter('attempts')}
@@ -142,6 +162,11 @@ function identityOf(letter: DeadLetter): unknown[] {
 function rowOf(row: RowText): DeadLetterRow {
   const { details, ...rest } = row;
   return { ...rest, details: jsonObjectOf(details) ?? {} };
+}
+
+function isRefusal({ key, body }: DeadLetter): boolean {
+  if (key === null || body === null) return false;
+  return Buffer.from(body, 'base64').subarray(0, refusalBeginning.length).toString('latin1') === refusalBeginning;
 }
 
 /** A dead letter often holds exactly the text PostgreSQL refuses; its bytes stay whole in the body. */

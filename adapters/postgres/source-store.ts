@@ -81,7 +81,8 @@ export function createSourceStore(pool: pg.Pool): SourceStore {
     async fail(lease, code, reason, pause) {
       await rows(
         'source-fail',
-        `UPDATE source_streams s SET error_code = $5, reason = $6, updated_at = now(),
+        `UPDATE source_streams s SET error_code = $5, reason = $6,
+           updated_at = CASE WHEN s.error_code IS NULL OR $7 THEN now() ELSE s.updated_at END,
            state = CASE WHEN $7 THEN 'paused' ELSE s.state END, owner = CASE WHEN $7 THEN NULL ELSE s.owner END
          WHERE ${isHeld}`,
         [...holdingOf(lease), code, reason, pause],

@@ -43,6 +43,16 @@ export function createVerificationTables(pool: pg.Pool): VerificationTables {
       return new Set(found.map((row) => row.key));
     },
 
+    async letterCodes(system, keys) {
+      const found = await rows<{ key: string; code: string }>(
+        `SELECT DISTINCT ON (d.key) d.key, d.code FROM unnest($3::text[]) AS k(key)
+           JOIN dead_letters d ON d.source = $1 AND d.kind = $2 AND hashtext(d.key) = hashtext(k.key) AND d.key = k.key
+         WHERE d.status IN ('waiting', 'parked', 'replaying') ORDER BY d.key, d.failed_at DESC`,
+        [system.name, system.kind, keys],
+      );
+      return new Map(found.map((row) => [row.key, row.code]));
+    },
+
     consistency: (kind, which, pairs) => entityTables(pool, kind, which, pairs),
   };
 }

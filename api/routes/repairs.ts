@@ -74,10 +74,11 @@ function requestRoute(desk: VerificationDesk): Route {
       const verificationId = body.verification ?? (await desk.latest());
       const found = verificationId === null ? null : await desk.show(verificationId);
       if (verificationId === null || found === null) {
-        throw new SyncError(
-          'request.not-found',
-          `there is no verification${body.verification ? ` ${body.verification}` : ' that ended'}`,
-        );
+        const which =
+          body.verification === undefined
+            ? 'no verification has ended so far: start one first'
+            : `there is no verification ${body.verification}`;
+        throw new SyncError('request.not-found', which);
       }
       if (!ended.includes(found.verification.state)) {
         throw new SyncError('request.conflict', `verification ${verificationId} has not ended`);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { SourceDesk, StreamRef, StreamView } from '../../core/ports/source-store.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import { signatureOf } from '../caller.ts';
 import { instantAnswer, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
@@ -18,6 +19,7 @@ const streamAnswer = z
     phase: z.enum(['snapshot', 'changes', 'waiting']).describe('`waiting`: it has kept up, until it looks again.'),
     errorCode: z.string().nullable(),
     reason: z.string().nullable().describe('Why it is paused, or does not go on at present.'),
+    since: instantAnswer.nullable().describe('Since when it is paused or cannot be read; null where it goes on.'),
     epoch: z.number().int().describe('Rises when it is read anew from the beginning.'),
     owner: z.string().nullable().describe('The process that reads it.'),
     rows: z.number().int().describe('Changes sent in this epoch.'),
@@ -85,7 +87,7 @@ function listRoute({ sources, desk }: SourceDeps): Route {
   });
 }
 
-function changeRoute({ desk }: SourceDeps, action: 'pause' | 'resume' | 'resync', summary: string, description: string): Route {
+function changeRoute(deps: SourceDeps, action: 'pause' | 'resume' | 'resync', summary: string, description: string): Route {
   return declareRoute({
     method: 'post',
     path: `/api/sources/{name}/streams/{stream}/${action}`,
@@ -97,13 +99,26 @@ function changeRoute({ desk }: SourceDeps, action: 'pause' | 'resume' | 'resync'
     params: streamParameters,
     answer: streamAnswer,
     async handle({ params: { name, stream }, caller }) {
+      const { desk } = deps;
       const ref = { source: name, stream };
       const found = await (action === 'pause' ? desk.pause(ref, signatureOf(caller)) : desk[action](ref));
       const view = found ? await find(desk, ref) : undefined;
-      if (view === undefined) throw new SyncError('request.not-found', `no stream ${stream} of a source ${name} was read so far`);
+      if (view === undefined) throw await unknownStream(deps, ref);
       return viewOf(view);
     },
   });
+}
+
+async function unknownStream({ sources, desk }: SourceDeps, { source, stream }: StreamRef): Promise<SyncError> {
+  const configured = Object.hasOwn(sources, source) ? sources[source] : undefined;
+  const streams = (await desk.streams()).filter((view) => view.source === source).map((view) => view.stream);
+  if (configured === undefined && streams.length === 0) return unknownName('source', source, Object.keys(sources));
+  if (configured !== undefined && Object.hasOwn(configured.entities, stream))
+    return new SyncError(
+      'request.conflict',
+      `nothing of ${stream} of ${source} was read so far: it may send its changes by itself`,
+    );
+  return unknownName('stream', stream, streams, source);
 }
 
 async function find(desk: SourceDesk, ref: StreamRef): Promise<StreamView | undefined> {
@@ -117,10 +132,15 @@ function viewOf({ stream, state, phase, errorCode, reason, epoch, owner, changes
     phase,
     errorCode,
     reason,
+    since: state === 'paused' || errorCode !== null ? instantOf(updatedAtMs) : null,
     epoch,
     owner,
     rows: changes,
     lagMs,
-    updatedAt: new Date(updatedAtMs).toISOString(),
+    updatedAt: instantOf(updatedAtMs),
   };
+}
+
+function instantOf(ms: number): string {
+  return new Date(ms).toISOString();
 }

@@ -4,6 +4,7 @@ import { SyncError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { TargetDesk } from '../../core/ports/target-desk.ts';
 import type { GuardState } from '../../core/ports/target-store.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import { signatureOf } from '../caller.ts';
 import { instantAnswer, textParameter } from '../parameters.ts';
 import { declareRoute, type Route } from '../route.ts';
@@ -72,7 +73,7 @@ function approveRoute({ targets, desk, clock }: TargetDeps): Route {
     answer: targetAnswer,
     async handle({ params: { name }, caller }) {
       const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
-      if (target === undefined) throw new SyncError('request.not-found', `there is no target ${name}`);
+      if (target === undefined) throw unknownName('target', name, Object.keys(targets));
       // What is approved must not count when the approval ends: the window has ended by then as well.
       const untilMs = clock.nowMs() + Math.max(target.guard.windowMs, approvedMsMin);
       const approved = await desk.approve(name, signatureOf(caller), untilMs);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SyncError } from '../../core/errors.ts';
 import { findingStates, type VerificationDesk, verificationStates } from '../../core/ports/verification-desk.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import { findingKinds } from '../../core/verify/finding.ts';
 import { signatureOf } from '../caller.ts';
 import { answerOf, instantAnswer, pageAnswer, pageParameters, pageRequestOf, textParameter } from '../parameters.ts';
@@ -205,7 +206,7 @@ async function shown(desk: VerificationDesk, id: string) {
 function requireKnown(field: string, asked: readonly string[], known: readonly string[]): void {
   const unknown = asked.find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  const message = `there is no ${unknown}; there are: ${known.join(', ')}`;
+  const { message } = unknownName(field === 'systems' ? 'system' : 'kind', unknown, known);
   throw new SyncError('request.invalid', `body: ${field}: ${message}`, {
     details: { errors: [{ field, code: 'invalid', message }] },
   });

@@ -26,7 +26,12 @@ export interface ApiClient {
 }
 
 const requestTimeoutMs = 30_000;
-const problemSchema = z.object({ detail: z.string(), fix: z.string().optional(), code: z.string().optional() });
+const problemSchema = z.object({
+  detail: z.string(),
+  fix: z.string().optional(),
+  code: z.string().optional(),
+  errors: z.array(z.looseObject({ field: z.string(), message: z.string() })).optional(),
+});
 
 export function withClientOptions(command: Command): Command {
   return command
@@ -120,7 +125,10 @@ async function ask<A>(
 function refusal(status: number, answer: unknown): Error {
   const problem = problemSchema.safeParse(answer);
   if (!problem.success) return new Error(`the API answered with status ${status}`);
-  const { detail, fix, code } = problem.data;
+  const { detail, fix, code, errors = [] } = problem.data;
+  // What is listed beside is what is at fault: said here, nothing is left to be looked up.
+  const faults = errors.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
+  if (faults.length > 0) return new Error(faults.join('\n'), { cause: { code } });
   return new Error(fix === undefined ? detail : `${detail}\nfix: ${fix}`, { cause: { code } });
 }
 

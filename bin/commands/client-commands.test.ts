@@ -39,9 +39,21 @@ const status = {
   targets: [{ target: 'crm', state: 'paused', reason: '124 of 607 would be deleted', letters: { parked: 3, replaying: 0 } }],
   unknown: [],
 };
-const stream = { stream: 'products', state: 'paused', phase: 'changes', rows: 7, reason: 'public.product has changed: new: x' };
+const stream = {
+  stream: 'products',
+  state: 'paused',
+  phase: 'changes',
+  rows: 7,
+  errorCode: 'source.schema-changed',
+  reason: 'public.product has changed: new: x',
+  since: '2026-03-01T12:00:00.000Z',
+};
+const going = { ...stream, state: 'running', errorCode: null, reason: null, since: null };
+const failing = { ...going, errorCode: 'source.unavailable', reason: 'no answer', since: stream.since };
 const sources = {
-  sources: [{ name: 'erp', connector: 'postgres', streams: [stream, { ...stream, stream: 'prices', reason: null }] }],
+  sources: [
+    { name: 'erp', connector: 'postgres', streams: [stream, { ...going, stream: 'prices' }, { ...failing, stream: 'stock' }] },
+  ],
 };
 const answers: Record<string, unknown> = {
   'GET /api/status': status,
@@ -100,7 +112,8 @@ test('a target that is held back is shown with what holds it and how much it ref
 
 test('a stream that waits for somebody is shown with its reason, the others are not', async () => {
   await run('status');
-  expect(api.output).toMatch(/^source erp products is paused: public\.product has changed: new: x$/m);
+  expect(api.output).toMatch(/^source erp products is paused since 2026-03-01T12:00:00: public\.product has changed: new: x$/m);
+  expect(api.output).toMatch(/^source erp stock is failing since 2026-03-01T12:00:00: no answer$/m);
   expect(api.output).not.toContain('erp prices');
 });
 

@@ -135,3 +135,9 @@ test('an entity is explained whatever its id holds, with what was overridden', a
   await run('explain', 'product:a/b', '--field', 'a & b', '--json');
   expect(JSON.parse(api.output)).toMatchObject({ fields: [] });
 });
+
+test('of a field that an entity does not have it is said which it has', async () => {
+  await expect(run('explain', 'product:a/b', '--field', 'a & b')).rejects.toThrow(
+    'there is no field a & b of product:a/b (there is: price)',
+  );
+});

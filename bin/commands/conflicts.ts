@@ -89,7 +89,13 @@ function addList(conflicts: Command): void {
         conflict.entityId,
         conflict.fields.join(' '),
       ]);
-      say(tableOf(['id', 'status', 'since', 'type', 'decided by, or waits for', 'entity', 'fields'], rows));
+      say(
+        tableOf(
+          ['id', 'status', 'since', 'type', 'decided by, or waits for', 'entity', 'fields'],
+          rows,
+          'there is no such conflict',
+        ),
+      );
       if (page.next !== null) say(`more: --cursor ${page.next}`);
     });
 }

@@ -27,7 +27,13 @@ test('what stands in the way of a source is said in words, table by table', { ti
     );
     return config;
   };
+  const pushing = join(folder, 'c.yml');
+  writeFileSync(pushing, 'sources:\n  shop: { connector: http, entities: { order: { key: id } } }\n');
   try {
+    expect(await testSource(pushing, 'shop')).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('shop is not read: it sends its changes by itself'),
+    });
     await database.pool.query(
       'CREATE TABLE product (sku TEXT PRIMARY KEY, name TEXT); CREATE TABLE price (id INT); CREATE TABLE stock (n INT)',
     );
@@ -44,7 +50,7 @@ test('what stands in the way of a source is said in words, table by table', { ti
     });
     const nowhere = await testSource(file('b.yml', 'postgres://ada:x@127.0.0.1:1/none'), 'erp');
     expect(nowhere.output).toContain('source.unavailable');
-    expect((await testSource(file('a.yml', database.url), 'shop')).output).toContain('there is no source shop');
+    expect((await testSource(file('a.yml', database.url), 'shop')).output).toContain('there is no source shop (there is: erp)');
   } finally {
     await database.close();
     rmSync(folder, { recursive: true, force: true });

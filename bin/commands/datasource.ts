@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/process/clock.ts';
 import { configFiles } from '../config-files.ts';
-import { loadConfig } from '../configuration.ts';
+import { isRead, loadConfig } from '../configuration.ts';
 import { openSource } from '../roles/source-connectors.ts';
 import { say } from './table.ts';
 
@@ -13,6 +13,10 @@ export function addDatasourceCommand(program: Command): void {
     .option('-c, --config <file>', 'configuration file (default: config/config.yml, or SYNCLINE_CONFIG)')
     .action(async (name: string, options: { config?: string }) => {
       const config = loadConfig(configFiles(options.config, process.env).config, process.env);
+      const source = Object.hasOwn(config.sources, name) ? config.sources[name] : undefined;
+      if (source !== undefined && !isRead(source)) {
+        return say(`${name} is not read: it sends its changes by itself, so nothing stands in the way of reading it`);
+      }
       const connector = await openSource(config, name, systemClock);
       let problems = 0;
       try {

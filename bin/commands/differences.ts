@@ -95,7 +95,8 @@ async function list(client: ApiClient, options: DifferencesOptions): Promise<voi
     item.since.slice(0, 19),
     fieldsText(item.fields),
   ]);
-  say(tableOf(['entity', 'left and right', 'difference', 'since', 'fields'], rows));
+  const none = 'nothing differs, as far as sources are compared: `syncline differences --summary` shows which are';
+  say(tableOf(['entity', 'left and right', 'difference', 'since', 'fields'], rows, none));
   if (page.next !== null) say(`more: --cursor ${page.next}`);
 }
 

@@ -63,7 +63,7 @@ function addList(dlq: Command): void {
         letter.code,
         letter.reason.slice(0, 80),
       ]);
-      say(tableOf(['id', 'status', 'failed at', 'from', 'key', 'code', 'reason'], rows));
+      say(tableOf(['id', 'status', 'failed at', 'from', 'key', 'code', 'reason'], rows, 'there is no such dead letter'));
       if (page.next !== null) say(`more: --cursor ${page.next}`);
     });
 }

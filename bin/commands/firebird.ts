@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { FirebirdTableOptions } from '../../connectors/firebird/firebird-options.ts';
 import { type FirebirdPlace, type PlaceOptions, placeFrom } from '../../connectors/firebird/firebird-place.ts';
 import { SyncError } from '../../core/errors.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import { configFiles } from '../config-files.ts';
 import { loadConfig } from '../configuration.ts';
 import { say } from './table.ts';
@@ -81,8 +82,8 @@ function sourceOf(
 ): { place: FirebirdPlace; tables: { table: string; key: readonly string[] }[] } {
   const { sources } = loadConfig(configFiles(file, process.env).config, process.env);
   const source = Object.hasOwn(sources, name) ? sources[name] : undefined;
-  if (source === undefined) throw new SyncError('request.not-found', `there is no source ${name} in the configuration`);
-  if (source.connector !== 'firebird') throw new SyncError('request.not-found', `the source ${name} is no Firebird database`);
+  if (source === undefined) throw unknownName('source', name, Object.keys(sources));
+  if (source.connector !== 'firebird') throw new SyncError('config.invalid', `the source ${name} is no Firebird database`);
   const tables = Object.entries(source.entities).flatMap(([kind, { key, options }]) => {
     const { mode, table = kind } = options as FirebirdTableOptions;
     return mode === 'changelog' ? [{ table, key }] : [];

@@ -27,6 +27,7 @@ const links = {
   mergedInto: null,
 };
 
+let answer: object;
 let url: string;
 let output: string;
 const asked: string[] = [];
@@ -34,12 +35,13 @@ const server = createServer(async (request, response) => {
   const body = Buffer.concat(await Array.fromAsync(request)).toString();
   asked.push(`${request.method} ${request.url} ${body}`.trim());
   const isMergeAgain = body.includes('"from":"product:done"');
-  response.end(JSON.stringify(request.method === 'GET' ? links : { eventIds: isMergeAgain ? [] : ['e1', 'e2'] }));
+  response.end(JSON.stringify(request.method === 'GET' ? answer : { eventIds: isMergeAgain ? [] : ['e1', 'e2'] }));
 });
 
 beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  answer = links;
   output = '';
   asked.length = 0;
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -67,6 +69,17 @@ test('the links of an entity show its records, what finds it, and who moved what
   for (const text of ['product:a/b', 'found by sku=X', 'erp', '900', 'moving', 'product:B', 'ann']) expect(shown).toContain(text);
   expect(shown).not.toContain('\u001b');
   expect(JSON.parse(await run('links', 'product:a/b', '--json'))).toEqual(links);
+});
+
+test('of an entity without records it is said what became of them, which a link is no merge of', async () => {
+  const [turn] = links.history;
+  answer = {
+    ...links,
+    records: [],
+    mergedInto: 'product:C',
+    history: [{ ...turn, entityId: 'product:C', previous: 'product:a/b' }],
+  };
+  expect(await run('links', 'product:a/b')).toMatch(/^product:a\/b: its last record was linked to product:C by ann /);
 });
 
 test('link, merge and split send one order each and tell its events', async () => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { departureOf } from '../../core/identity/departure.ts';
 import { type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
 import { printable, say, sayJson, tableOf } from './table.ts';
 
@@ -57,8 +58,11 @@ function addLinks(identity: Command): void {
     .action(async (entity: string, options: ClientOptions) => {
       const links = await openApiClient(options).get(`/api/entities/${encodeURIComponent(entity)}/links`, linksSchema);
       if (options.json) return sayJson(links);
-      say(printable(links.mergedInto === null ? links.entityId : `${links.entityId}, merged into ${links.mergedInto}`));
+      const departure = departureOf(links);
+      say(printable(departure === null ? links.entityId : `${links.entityId}: ${departure}`));
       if (links.matchKeys.length > 0) say(printable(`found by ${links.matchKeys.join(', ')}`));
+      if (links.records.length + links.history.length === 0)
+        return say('without match keys it is its key: nothing is linked to it');
       const records = links.records.map(({ source, key, gone, inTransit, matchKeys }) => [
         source,
         key,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { connectorNamed } from '../../connectors/registry.ts';
 import { type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
 import { say, sayJson, tableOf } from './table.ts';
 
@@ -7,7 +8,9 @@ const streamSchema = z.looseObject({
   stream: z.string(),
   state: z.string(),
   phase: z.string(),
+  errorCode: z.string().nullable(),
   reason: z.string().nullable(),
+  since: z.string().nullable(),
   rows: z.number(),
 });
 export const sourcesSchema = z.object({
@@ -30,17 +33,18 @@ export function addSourcesCommand(program: Command): void {
       if (answer.sources.length === 0) return say('no source is configured: name one under `sources:`');
       const rows = answer.sources.flatMap(({ name, connector, streams }) =>
         streams.length === 0
-          ? [[name, connector, '', '', '', '']]
-          : streams.map(({ stream, state, phase, rows: told, reason }) => [
+          ? [[name, connector, '', '', '', '', whyNoStream(connector)]]
+          : streams.map((stream) => [
               name,
               connector,
-              stream,
-              state === 'paused' ? state : phase,
-              String(told),
-              reason ?? '',
+              stream.stream,
+              stateOf(stream),
+              String(stream.rows),
+              stream.since?.slice(0, 19) ?? '',
+              stream.reason ?? '',
             ]),
       );
-      say(tableOf(['source', 'connector', 'stream', 'state', 'rows', 'why it rests'], rows));
+      say(tableOf(['source', 'connector', 'stream', 'state', 'rows', 'since', 'why it rests'], rows));
     });
   for (const [action, description] of Object.entries(actions)) {
     withClientOptions(sources.command(`${action} <source> <stream>`))
@@ -52,4 +56,19 @@ export function addSourcesCommand(program: Command): void {
         else say(`${source} ${answer.stream} is ${answer.state}`);
       });
   }
+}
+
+function whyNoStream(connector: string): string {
+  const pushes = connectorNamed(connector)?.source?.create === undefined;
+  return pushes ? 'it sends its changes by itself' : 'it was not read so far: see `syncline status` for the role source';
+}
+
+/** What it was about when it began to fail says nothing of how it is. */
+export function stateOf({
+  state,
+  phase,
+  errorCode,
+}: Pick<z.infer<typeof streamSchema>, 'state' | 'phase' | 'errorCode'>): string {
+  if (state === 'paused') return state;
+  return errorCode === null ? phase : 'failing';
 }

@@ -9,6 +9,7 @@ import { makeDataFolder } from '../data-folder.ts';
 import { beginAnew, canBeginAnew, supervisorFlags } from '../process-memory.ts';
 import { type RoleName, roleNames } from '../roles/role.ts';
 import { planEnvironment, type StartPlan } from '../start-plan.ts';
+import { tryItOf } from '../try-it.ts';
 import { wholeNumber } from './arguments.ts';
 
 interface StartOptions {
@@ -64,6 +65,7 @@ function planOf(options: StartOptions): StartPlan {
     running,
     services: { kafka, postgres, redis, schemaRegistry },
     logFiles: logging.files,
+    tryIt: tryItOf(config),
   };
 }
 

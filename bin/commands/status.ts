@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { RuntimeFile } from '../runtime-file.ts';
 import { type ClientOptions, openApiClient, withClientOptions } from './api-client.ts';
-import { sourcesSchema } from './sources.ts';
+import { sourcesSchema, stateOf as streamStateOf } from './sources.ts';
 import { say, sayJson, tableOf } from './table.ts';
 
 /** What a table shows of it; the rest goes through as it came. */
@@ -57,9 +57,12 @@ export function addStatusCommand(program: Command): void {
 /** Only what does not go on by itself: the rest is shown by `syncline sources list`. */
 function restingLines(sources: Sources): string[] {
   return sources.flatMap(({ name, streams }) =>
-    streams.flatMap(({ stream, state, reason }) =>
-      reason === null ? [] : [`source ${name} ${stream} ${state === 'paused' ? 'is paused' : 'waits'}: ${reason}`],
-    ),
+    streams.flatMap((stream) => {
+      const { reason, since } = stream;
+      if (reason === null) return [];
+      const sinceWhen = since === null ? '' : ` since ${since.slice(0, 19)}`;
+      return [`source ${name} ${stream.stream} is ${streamStateOf(stream)}${sinceWhen}: ${reason}`];
+    }),
   );
 }
 

@@ -1,5 +1,6 @@
-/** Rows of text in columns as wide as their widest cell; the last column runs free. */
-export function tableOf(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Rows of text in columns as wide as their widest cell; the last column runs free. `none`: what is said where there is no row. */
+export function tableOf(heads: readonly string[], rows: readonly (readonly string[])[], none?: string): string {
+  if (rows.length === 0 && none !== undefined) return none;
   const all = [heads, ...rows].map((row) => row.map(printable));
   const widths = heads.map((_head, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all

@@ -103,7 +103,7 @@ function addLetters(targets: Command): void {
         letter.code,
         letter.reason.slice(0, 80),
       ]);
-      say(tableOf(['id', 'status', 'failed at', 'target', 'entity', 'code', 'reason'], rows));
+      say(tableOf(['id', 'status', 'failed at', 'target', 'entity', 'code', 'reason'], rows, 'there is no such letter'));
       if (page.next !== null) say(`more: --cursor ${page.next}`);
     });
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fakeApi } from '../../tests/fake-api.ts';
+import { fakeApi, Refusal } from '../../tests/fake-api.ts';
 import { addRepairCommand } from './repair.ts';
 import { addVerifyCommand } from './verify.ts';
 
@@ -35,10 +35,16 @@ const repair = {
 };
 const item = { ...finding, key: 'B', action: 'write', outcome: 'planned' };
 const none = { items: [], next: null };
+const neverEqual = { system: 'crm', kind: 'product', through: null, findings: 2, moving: 0 };
+const everVerified = [{ ...neverEqual, checkedAt: '2026-03-01T12:00:00.000000Z' }];
+let verified: object[] = everVerified;
+let refusal: Refusal | undefined;
 let shows = 0;
 
 const api = fakeApi({
-  'POST /api/verifications': { id, state: 'waiting', records: 0, findings: 0 },
+  get 'POST /api/verifications'() {
+    return refusal ?? { id, state: 'waiting', records: 0, findings: 0 };
+  },
   // Running at first, then ended.
   get [`GET /api/verifications/${id}`]() {
     return shows++ < 1 ? running : differing;
@@ -49,10 +55,8 @@ const api = fakeApi({
   [`GET /api/verifications/${failedId}`]: { ...differing, id: failedId, state: 'failed', parts: [] },
   [`GET /api/verifications/${failedId}/findings?state=found&limit=100`]: none,
   [`POST /api/verifications/${id}/cancel`]: { id, state: 'running', records: 0, findings: 0 },
-  'GET /api/verifications/through': {
-    verified: [
-      { system: 'crm', kind: 'product', through: null, findings: 2, moving: 0, checkedAt: '2026-03-01T12:00:00.000000Z' },
-    ],
+  get 'GET /api/verifications/through'() {
+    return { verified };
   },
   'POST /api/repairs': { ...repair, state: 'waiting', outcomes: {} },
   [`GET /api/repairs/${id}`]: repair,
@@ -65,6 +69,8 @@ const api = fakeApi({
 
 beforeEach(() => {
   shows = 0;
+  verified = everVerified;
+  refusal = undefined;
   process.exitCode = undefined;
 });
 afterEach(() => {
@@ -125,6 +131,22 @@ test('a verification is ended by its id, and up to when each system was equal is
   await run('verify', '--through');
   expect(api.output).toMatch(/^crm +product +never +2 +0 +2026-03-01T12:00:00$/m);
   await expect(run('verify', '--cancel', id, '--through')).rejects.toThrow('one of them');
+});
+
+test('where nothing was verified it is said how to', async () => {
+  verified = [];
+  await run('verify', '--through');
+  expect(api.output).toBe('nothing was verified so far: `syncline verify --wait` does it\n');
+});
+
+test('what is wrong with a request is said whole, and nothing has to be looked up', async () => {
+  const errors = [
+    { field: 'systems', message: 'there is no system crn' },
+    { field: 'kinds', message: 'there is no kind produkt' },
+  ];
+  refusal = new Refusal({ detail: 'body: systems: and one more', fix: 'listed in `errors`', code: 'request.invalid', errors });
+  const asked = run('verify', '--system', 'crn', '--kind', 'produkt');
+  await expect(asked).rejects.toThrow(/^systems: there is no system crn\nkinds: there is no kind produkt$/);
 });
 
 test('a dry run shows page by page what would be done and why not, and is no failure', async () => {

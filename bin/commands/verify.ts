@@ -59,7 +59,11 @@ export function addVerifyCommand(program: Command): void {
     .description('compare sources, states and targets while the stream runs')
     .option('--system <name>', 'only this source or target, or `tables`; may be given again', eachOf)
     .option('--kind <kind>', 'only this kind of entity; may be given again', eachOf)
-    .option('--settle <seconds>', 'how long a system may take to tell of its changes', wholeNumber('seconds', 0, 600))
+    .option(
+      '--settle <seconds>',
+      'how long a system may take to tell of its changes (default: 5)',
+      wholeNumber('seconds', 0, 600),
+    )
     .option('--wait', 'show how far it is, and end when it has ended')
     .option('--show <id>', 'show a verification that was started before')
     .option('--cancel <id>', 'end a verification')
@@ -148,7 +152,8 @@ async function showThrough(client: ApiClient, { json }: VerifyOptions): Promise<
     String(moving),
     checkedAt.slice(0, 19),
   ]);
-  say(tableOf(['system', 'kind', 'equal up to', 'findings', 'moving', 'verified last'], rows));
+  const none = 'nothing was verified so far: `syncline verify --wait` does it';
+  say(tableOf(['system', 'kind', 'equal up to', 'findings', 'moving', 'verified last'], rows, none));
 }
 
 function partsTable({ parts }: Verification): string {

@@ -9,6 +9,7 @@ import { isRead } from '../configuration.ts';
 import type { RunningRole } from './role.ts';
 import type { RoleContext } from './role-context.ts';
 import { openSource } from './source-connectors.ts';
+import { type WatchedSource, watchSource } from './source-figures.ts';
 
 /** A producer has one send in flight: so many streams send at once. */
 const producersMax = 4;
@@ -17,6 +18,7 @@ interface RunningSource {
   readonly name: string;
   readonly worker: SourceWorker;
   readonly connector: SourceConnector;
+  readonly watched: WatchedSource;
 }
 
 /** Every source that has to be asked. Which process asks which stream is a matter of leases. */
@@ -33,16 +35,28 @@ export async function startSources(context: RoleContext): Promise<RunningRole> {
   const running: RunningSource[] = [];
   for (const [name, connector] of connectors) {
     const lines = await linesOf(context, name, connector);
-    const deps = { source: name, connector, owner, lines, store, producers, clock, telemetry, random: Math.random };
-    running.push({ name, connector, worker: new SourceWorker(deps) });
+    const watched = watchSource(context, name, connector);
+    const deps = {
+      source: name,
+      connector: watched.connector,
+      owner,
+      lines,
+      store,
+      producers,
+      clock,
+      telemetry,
+      random: Math.random,
+    };
+    running.push({ name, connector, watched, worker: new SourceWorker(deps) });
   }
   return {
     failed: Promise.race([new Promise<never>(() => undefined), ...running.map(({ worker }) => worker.failed)]),
     details: () => ({ sources: Object.fromEntries(running.map(({ name, worker }) => [name, worker.statuses()])) }),
     async stop() {
       await Promise.all(
-        running.map(async ({ worker, connector }) => {
+        running.map(async ({ worker, connector, watched }) => {
           await worker.stop();
+          watched.stop();
           await connector.close();
         }),
       );

@@ -4,7 +4,7 @@ import type { TableSelection } from '../../core/ports/table-reader.ts';
 import { quoted } from './catalogue.ts';
 import { earlierConnections } from './changelog-install.ts';
 import { logNamesOf, logTable, numbers, partAs, partName, registerTable } from './changelog-schema.ts';
-import type { Access, FirebirdSession, FirebirdTransaction } from './firebird-session.ts';
+import type { FirebirdSession, FirebirdTransaction } from './firebird-session.ts';
 import { type FirebirdTable, findTable } from './firebird-table.ts';
 
 /**
@@ -23,7 +23,7 @@ const lookEveryMs = 250;
 const droppedAtOnce = 10_000;
 
 export async function findLogged(session: FirebirdSession, selection: TableSelection): Promise<FirebirdTable> {
-  return inTransaction(session, 'read', async (transaction) => {
+  return session.transact('read', async (transaction) => {
     const table = await findTable(transaction, selection);
     await checkInstalled(transaction, table);
     return table;
@@ -55,7 +55,7 @@ async function checkInstalled(transaction: FirebirdTransaction, { relation, key 
 /** Nobody writes past the triggers any more. */
 export async function checkLog(session: FirebirdSession, table: string): Promise<void> {
   const { tag } = logNamesOf(table);
-  const earlier = await inTransaction(session, 'read', (transaction) => earlierConnections(transaction, tag));
+  const earlier = await session.transact('read', (transaction) => earlierConnections(transaction, tag));
   if (earlier === undefined) {
     throw new SyncError(
       'source.misconfigured',
@@ -74,7 +74,7 @@ export async function checkLog(session: FirebirdSession, table: string): Promise
 /** From now on the log takes notes again, should it have been full. */
 export async function beginGate(session: FirebirdSession, table: string): Promise<BaselineGate> {
   const { read, lost } = logNamesOf(table);
-  return inTransaction(session, 'write', async (transaction) => {
+  return session.transact('write', async (transaction) => {
     await transaction.rows(`SELECT GEN_ID(${read}, GEN_ID(${numbers}, 0) - GEN_ID(${read}, 0)) FROM RDB$DATABASE`);
     const [row] = await transaction.rows(`SELECT GEN_ID(${lost}, 0), CURRENT_TRANSACTION FROM RDB$DATABASE`);
     return { lost: String(row![0]), transaction: String(row![1]) };
@@ -84,9 +84,7 @@ export async function beginGate(session: FirebirdSession, table: string): Promis
 export async function passGate(session: FirebirdSession, gate: BaselineGate, clock: Clock, signal: AbortSignal): Promise<void> {
   const untilMs = clock.nowMs() + patienceMs;
   for (;;) {
-    const [row] = await inTransaction(session, 'read', (transaction) =>
-      transaction.rows('SELECT MON$OLDEST_ACTIVE FROM MON$DATABASE'),
-    );
+    const [row] = await session.transact('read', (transaction) => transaction.rows('SELECT MON$OLDEST_ACTIVE FROM MON$DATABASE'));
     if (signal.aborted || BigInt(String(row![0])) > BigInt(gate.transaction)) return;
     if (clock.nowMs() > untilMs) {
       throw new SyncError(
@@ -108,22 +106,6 @@ export async function dropStanding(session: FirebirdSession, { relation, key }: 
   const same = key.map(({ name, type }, at) => `T.${quoted(name)} = ${partAs(`L.${partName(at)}`, type)}`).join(' AND ');
   const statement = `DELETE FROM ${logTable} L WHERE L.TAG = ? AND EXISTS (SELECT 1 FROM ${quoted(relation.name)} T WHERE ${same}) ROWS ${droppedAtOnce}`;
   for (let dropped = droppedAtOnce; dropped === droppedAtOnce; ) {
-    dropped = await inTransaction(session, 'drain', (transaction) => transaction.run(statement, [tag]));
-  }
-}
-
-async function inTransaction<T>(
-  session: FirebirdSession,
-  access: Access,
-  work: (transaction: FirebirdTransaction) => Promise<T>,
-): Promise<T> {
-  const transaction = await session.begin(access);
-  try {
-    const result = await work(transaction);
-    await transaction.commit();
-    return result;
-  } catch (error) {
-    await transaction.rollback();
-    throw error;
+    dropped = await session.transact('drain', (transaction) => transaction.run(statement, [tag]));
   }
 }

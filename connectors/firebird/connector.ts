@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { declareConnector } from '../declaration.ts';
+import { declaredTables } from '../tables/table-declaration.ts';
 import { firebirdOptionsProblem, firebirdTableOptions } from './firebird-options.ts';
 import { placeFrom, placeOptions } from './firebird-place.ts';
 
@@ -30,17 +31,10 @@ export const firebirdConnector = declareConnector({
     }),
     async create({ options, entities, timeoutMs }) {
       const { FirebirdTarget } = await import('./firebird-target.ts');
-      const tables = entities.map(({ kind, key, deletes, fields, options: { table = kind } }) => ({
-        kind,
-        table,
-        key,
-        deletes,
-        columns: fields,
-      }));
       return new FirebirdTarget({
         place: placeFrom({ ...options, timeout: timeoutMs }),
         connectionsMax: targetConnections,
-        tables,
+        tables: declaredTables(entities),
       });
     },
   },

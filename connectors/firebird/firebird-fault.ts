@@ -1,4 +1,4 @@
-import { isSyncError, SyncError } from '../../core/errors.ts';
+import { isSyncError, reasonOf, SyncError } from '../../core/errors.ts';
 import { TargetRejected } from '../../core/ports/target-connector.ts';
 
 /** No answer in time; the connection is given up, since one that is dead never answers. */
@@ -36,28 +36,24 @@ export function faultOf(error: unknown): FirebirdFault {
   return 'world';
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
-}
-
 /** As the source port wants it told. `advice` says what to do where a permission is missing. */
 export function asSourceError(error: unknown, place: string, advice = ''): Error {
   if (isSyncError(error)) return error;
   const code = faultOf(error) === 'permission' ? 'source.misconfigured' : 'source.unavailable';
-  const hint = code === 'source.misconfigured' && /no permission/i.test(messageOf(error)) ? advice : '';
-  return new SyncError(code, `${place}: ${messageOf(error)}${hint}`, { cause: error });
+  const hint = code === 'source.misconfigured' && /no permission/i.test(reasonOf(error)) ? advice : '';
+  return new SyncError(code, `${place}: ${reasonOf(error)}${hint}`, { cause: error });
 }
 
 export function asTargetError(error: unknown, place: string, advice = ''): Error {
   if (isSyncError(error) || error instanceof TargetRejected) return error;
   switch (faultOf(error)) {
     case 'data':
-      return new TargetRejected(messageOf(error), { code: (error as { gdscode?: number }).gdscode ?? null }, error);
+      return new TargetRejected(reasonOf(error), { code: (error as { gdscode?: number }).gdscode ?? null }, error);
     case 'permission': {
-      const hint = /no permission/i.test(messageOf(error)) ? advice : '';
-      return new SyncError('target.misconfigured', `${place}: ${messageOf(error)}${hint}`, { cause: error });
+      const hint = /no permission/i.test(reasonOf(error)) ? advice : '';
+      return new SyncError('target.misconfigured', `${place}: ${reasonOf(error)}${hint}`, { cause: error });
     }
     default:
-      return new SyncError('target.unavailable', `${place}: ${messageOf(error)}`, { cause: error });
+      return new SyncError('target.unavailable', `${place}: ${reasonOf(error)}`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationMs } from '../../core/config/units.ts';
+import { questionTimeout } from '../tables/table-options.ts';
 
 /** What a source and a target need to know of a database. */
 export const placeOptions = z.strictObject({
@@ -18,9 +18,7 @@ export const placeOptions = z.strictObject({
     .string()
     .default('WIN1252')
     .describe('What the bytes of columns without a character set (`NONE`) mean: WIN1250 to WIN1258, ISO8859_1, UTF8 and so on.'),
-  timeout: durationMs({ min: 1_000, max: 3_600_000 })
-    .prefault('60s')
-    .describe('How long one question may take. Then the connection is given up and opened anew.'),
+  timeout: questionTimeout,
 });
 
 export type PlaceOptions = z.output<typeof placeOptions>;

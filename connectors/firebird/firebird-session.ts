@@ -1,4 +1,6 @@
 import firebird, { type Database, type Options, type QueryOptions, type Transaction } from 'node-firebird';
+import { committed } from '../tables/session-pool.ts';
+import { withinTime } from '../tables/time-limit.ts';
 import { mendLogin } from './driver-login.ts';
 import { FirebirdTimeout } from './firebird-fault.ts';
 import { type FirebirdPlace, nameOf } from './firebird-place.ts';
@@ -82,6 +84,11 @@ export class FirebirdSession {
     return new FirebirdTransaction(await this.ask(begun), this);
   }
 
+  /** Committed when the work is done, rolled back when it fails. */
+  async transact<T>(access: Access, work: (transaction: FirebirdTransaction) => Promise<T>): Promise<T> {
+    return committed(await this.begin(access), work);
+  }
+
   async ask<T>(question: Promise<T>): Promise<T> {
     try {
       return await bounded(question, this.#place.timeoutMs, `${nameOf(this.#place)} did not answer in time`);
@@ -122,9 +129,8 @@ export const readerVariable = 'SYNCLINE_READER';
 export async function attachReader(place: FirebirdPlace): Promise<FirebirdSession> {
   const session = await FirebirdSession.attach(place);
   try {
-    const transaction = await session.begin('read');
-    await transaction.rows(`SELECT RDB$SET_CONTEXT('USER_SESSION', '${readerVariable}', '1') FROM RDB$DATABASE`);
-    await transaction.commit();
+    const statement = `SELECT RDB$SET_CONTEXT('USER_SESSION', '${readerVariable}', '1') FROM RDB$DATABASE`;
+    await session.transact('read', (transaction) => transaction.rows(statement));
     return session;
   } catch (error) {
     session.abandon();
@@ -213,12 +219,6 @@ function optionsOf(place: FirebirdPlace): Options {
   } as Options;
 }
 
-function bounded<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new FirebirdTimeout(`${what} (${timeoutMs} ms)`)), timeoutMs);
-  });
-  // What comes after the time is nobody's any more.
-  promise.catch(() => undefined);
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+function bounded<T>(answer: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+  return withinTime(answer, timeoutMs, () => new FirebirdTimeout(`${what} (${timeoutMs} ms)`));
 }

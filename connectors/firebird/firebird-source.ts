@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SourceConnector } from '../../core/ports/source-connector.ts';
 import { createPolledSource } from '../tables/polled-source.ts';
+import { TableSystem } from '../tables/table-system.ts';
 import { ChangelogStream } from './changelog-stream.ts';
 import { asPolled, type FirebirdTableOptions } from './firebird-options.ts';
 import type { FirebirdPlace } from './firebird-place.ts';
@@ -33,18 +34,20 @@ export function createFirebirdSource({ place, entities, polling, clock }: Firebi
   });
   const told = entities
     .filter(({ options }) => options.mode === 'changelog')
-    .map(
-      ({ kind, key, options: { table = kind, columns, onSchemaChange, pollEvery } }) =>
-        new ChangelogStream({
-          kind,
-          place,
-          reader,
-          clock,
-          onSchemaChange,
-          selection: { table, key, columns, watermark: null },
-          pollIntervalMs: pollEvery,
-          batchRowsMax: polling.batchRecordsMax,
-        }),
-    );
-  return { streams: [...polled.streams, ...told], close: () => polled.close() };
+    .map(({ kind, key, options: { table = kind, columns, onSchemaChange, pollEvery } }) => ({
+      kind,
+      place,
+      reader,
+      clock,
+      onSchemaChange,
+      selection: { table, key, columns, watermark: null },
+      pollIntervalMs: pollEvery,
+      batchRowsMax: polling.batchRecordsMax,
+    }));
+  const logged = new TableSystem(new Map(told.map(({ kind, selection }) => [kind, { reader, selection }])));
+  return {
+    streams: [...polled.streams, ...told.map((options) => new ChangelogStream(options))],
+    reader: polled.reader.with(logged),
+    close: () => polled.close(),
+  };
 }

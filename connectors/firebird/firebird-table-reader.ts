@@ -1,4 +1,4 @@
-import { isSyncError, SyncError } from '../../core/errors.ts';
+import { isSyncError } from '../../core/errors.ts';
 import type {
   KeyBound,
   KeyRange,
@@ -8,9 +8,11 @@ import type {
   TableShape,
   WatermarkBound,
 } from '../../core/ports/table-reader.ts';
+import { DescribedTables, shapeId } from '../tables/described-tables.ts';
+import { underKeys } from '../tables/key-groups.ts';
 import { boundTextOf, castOf, codecOf, parameterOf } from './cell-codec.ts';
 import type { Column } from './column-type.ts';
-import { asSourceError } from './firebird-fault.ts';
+import { asSourceError, faultOf } from './firebird-fault.ts';
 import { type FirebirdPlace, nameOf } from './firebird-place.ts';
 import { FirebirdPool } from './firebird-pool.ts';
 import { attachReader, type FirebirdTransaction, type Parameter } from './firebird-session.ts';
@@ -19,15 +21,14 @@ import { ReadAhead } from './read-ahead.ts';
 import { readRows } from './row-reader.ts';
 import { alias, beyond, type Comparison, columnOf, selectStatement, upTo } from './table-statements.ts';
 
-/** Keys without an index over them are looked through again after so long. */
-const keyCheckEveryMs = 3_600_000;
+/** Each is a condition of its own in the statement. */
+const keysAtOnce = 50;
 
 /** Tables and views of a Firebird database, read page by page; each page as of one moment. */
 export class FirebirdTableReader implements TableReader {
   readonly #pool: FirebirdPool;
   readonly #place: FirebirdPlace;
-  readonly #tables = new Map<string, FirebirdTable>();
-  readonly #checkedAtMs = new Map<string, number>();
+  readonly #tables = new DescribedTables<FirebirdTable>();
   readonly #ahead = new Map<string, ReadAhead>();
 
   constructor(place: FirebirdPlace, sessionsMax: number) {
@@ -39,25 +40,20 @@ export class FirebirdTableReader implements TableReader {
     return this.#reading(async (transaction) => {
       const table = await findTable(transaction, selection);
       await checkPermission(transaction, table);
-      const shape = shapeOf(table);
-      const id = idOf(shape);
-      if (performance.now() - (this.#checkedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) > keyCheckEveryMs) {
-        await checkKey(transaction, table);
-        this.#checkedAtMs.set(id, performance.now());
-      }
-      this.#tables.set(id, table);
+      const shape = await this.#tables.add(shapeOf(table), table, () => checkKey(transaction, table));
       // Whoever looks at a table anew wants to see it as it is now.
       for (const columns of ['all', 'key']) {
-        await this.#ahead.get(`${columns} ${id}`)?.forget();
-        this.#ahead.delete(`${columns} ${id}`);
+        const id = `${columns} ${shapeId(shape)}`;
+        await this.#ahead.get(id)?.forget();
+        this.#ahead.delete(id);
       }
       return shape;
     });
   }
 
   rows(shape: TableShape, range: KeyRange, limit: number, columns: 'all' | 'key'): Promise<readonly TableRow[]> {
-    const id = `${columns} ${idOf(shape)}`;
-    const table = this.#tableOf(shape);
+    const id = `${columns} ${shapeId(shape)}`;
+    const table = this.#tables.of(shape);
     const ahead = this.#ahead.get(id) ?? new ReadAhead((asked, most) => this.#page(table, asked, most, columns));
     this.#ahead.set(id, ahead);
     return ahead.rows(range, limit);
@@ -81,8 +77,23 @@ export class FirebirdTableReader implements TableReader {
     return this.#select(table, read, conditions, [limit, ...parameters], table.key);
   }
 
+  async rowsUnder(shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    const table = this.#tables.of(shape);
+    const isThis = `(${table.key.map((column) => `${columnOf(column)} = ${castOf(column.type)}`).join(' AND ')})`;
+    const ask = (some: readonly KeyBound[]) => {
+      const parameters = some.flatMap((key) => table.key.map(({ type }, at) => this.#parameterOfKey(type, key[at]!)));
+      const isAsked = some.map(() => isThis).join(' OR ');
+      return this.#select(table, table.columns, [isAsked], [some.length, ...parameters], table.key);
+    };
+    const rows: TableRow[] = [];
+    for (let from = 0; from < keys.length; from += keysAtOnce) {
+      rows.push(...(await underKeys(keys.slice(from, from + keysAtOnce), ask, isDataFault)));
+    }
+    return rows;
+  }
+
   async rowsSince(shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]> {
-    const table = this.#tableOf(shape);
+    const table = this.#tables.of(shape);
     const watermark = table.watermark!;
     const order = [watermark, ...table.key];
     const conditions: string[] = [`${columnOf(watermark)} IS NOT NULL`];
@@ -99,7 +110,7 @@ export class FirebirdTableReader implements TableReader {
   }
 
   async highestWatermark(shape: TableShape): Promise<string | null> {
-    const { relation, watermark } = this.#tableOf(shape);
+    const { relation, watermark } = this.#tables.of(shape);
     const codec = codecOf(watermark!, alias, this.#place.characterSet);
     return this.#reading(async (transaction) => {
       const statement = selectStatement(relation.name, [codec], [`${columnOf(watermark!)} IS NOT NULL`], [watermark!]);
@@ -109,7 +120,7 @@ export class FirebirdTableReader implements TableReader {
   }
 
   async watermarkBefore(shape: TableShape, text: string, overlapMs: number): Promise<string> {
-    const { type } = this.#tableOf(shape).watermark!;
+    const { type } = this.#tables.of(shape).watermark!;
     const before =
       type.kind === 'number'
         ? `${castOf(type)} - ${overlapMs}`
@@ -144,6 +155,11 @@ export class FirebirdTableReader implements TableReader {
     return parts.map((part) => this.#parameter(columns[part]!, bound[part]!));
   }
 
+  /** Of a key as the row's own JSON tells it. */
+  #parameterOfKey(type: Column['type'], text: string): Parameter {
+    return parameterOf(type, boundTextOf(type, JSON.stringify(text)), this.#place.characterSet);
+  }
+
   #parameter({ type }: Column, text: string): Parameter {
     return parameterOf(type, text, this.#place.characterSet);
   }
@@ -157,14 +173,8 @@ export class FirebirdTableReader implements TableReader {
         : asSourceError(error, nameOf(this.#place), '; GRANT SELECT on it to the user of the source');
     }
   }
-
-  #tableOf(shape: TableShape): FirebirdTable {
-    const table = this.#tables.get(idOf(shape));
-    if (table === undefined) throw new SyncError('source.unavailable', `${shape.name} has not been described yet`);
-    return table;
-  }
 }
 
-function idOf(shape: TableShape): string {
-  return JSON.stringify([shape.name, shape.key, shape.columns, shape.watermark]);
+function isDataFault(error: unknown): boolean {
+  return isSyncError(error) && faultOf(error.cause) === 'data';
 }

@@ -1,6 +1,6 @@
-import { nearestName } from '../../core/config/suggestion.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { TableSelection, TableShape } from '../../core/ports/table-reader.ts';
+import { unknownColumn } from '../tables/named-columns.ts';
 import { quoted, type Relation, readRelation, sessionFacts } from './catalogue.ts';
 import type { Column } from './column-type.ts';
 import { asSourceError } from './firebird-fault.ts';
@@ -100,9 +100,7 @@ function checkWatermark({ name, type }: Column, relation: Relation): void {
 function requireColumn({ columns, name: table }: Relation, name: string, whose: string): Column {
   const column = columns.get(name) ?? columns.get(name.toUpperCase());
   if (column !== undefined) return column;
-  const near = nearestName(name, columns.keys());
-  const hint = near === undefined ? '' : `: did you mean ${quoted(near)}?`;
-  throw misfit(`${whose} names ${quoted(name)}, but ${quoted(table)} has no such column${hint}`, table);
+  throw misfit(unknownColumn({ name: quoted(table), columns }, name, whose, quoted), table);
 }
 
 function misfit(message: string, table: string): SyncError {

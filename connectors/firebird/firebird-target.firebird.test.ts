@@ -4,8 +4,8 @@ import { parseExact, stringifyExact } from '../../core/json.ts';
 import { TargetRejected, type TargetRow } from '../../core/ports/target-connector.ts';
 import { describeTargetConnector } from '../../tests/contracts/target-connector.ts';
 import { openTestFirebird, type TestFirebird } from '../../tests/firebird-database.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 import { FirebirdTarget } from './firebird-target.ts';
-import type { TableDeclaration } from './target-shape.ts';
 
 const products: TableDeclaration = { kind: 'product', table: 'product', key: ['sku'], deletes: true, columns: undefined };
 
@@ -122,6 +122,17 @@ describe('a Firebird table as a target', () => {
     expect((await made.readKeys('product', ['7/a%2Fb%25', 'x/y', '1/z'])).map(({ key }) => key)).toEqual(['7/a%2Fb%25']);
     const [gone] = await made.write('product', [{ key: '7/a%2Fb%25', decide: () => ({ kind: 'delete' }) }]);
     expect(gone).toMatchObject({ kind: 'written', replaced: { STOCK: 2 }, returned: null });
+  });
+
+  it('a row is found by its key however that is written, and told with the key that was asked for', async () => {
+    await database.run('CREATE TABLE "product" ("sku" CHAR(4) NOT NULL PRIMARY KEY, STOCK INT)');
+    const made = target({});
+    await made.open();
+    await write(made, { sku: 'a', STOCK: 1 });
+    expect(await made.readKeys('product', ['a', 'a   ', 'b', 'longer than any'])).toEqual([
+      { key: 'a', row: { sku: 'a', STOCK: 1 } },
+      { key: 'a   ', row: { sku: 'a', STOCK: 1 } },
+    ]);
   });
 
   it('a table that is not fit says what to do', async () => {

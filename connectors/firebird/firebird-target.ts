@@ -1,19 +1,13 @@
 import { SyncError } from '../../core/errors.ts';
-import { fieldOf, type JsonObject, parseExact } from '../../core/json.ts';
-import { keyColumnsOf, keyTextOf } from '../../core/key-text.ts';
-import type { SystemRange, SystemReader, SystemRow } from '../../core/ports/system-reader.ts';
-import {
-  type TargetChange,
-  type TargetConnector,
-  TargetRejected,
-  type TargetResult,
-  type TargetRow,
-} from '../../core/ports/target-connector.ts';
+import type { TableKey } from '../tables/table-batch.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
+import { type TableDialect, TableTarget } from '../tables/table-target.ts';
 import { asTargetError, faultOf } from './firebird-fault.ts';
 import { type FirebirdPlace, nameOf } from './firebird-place.ts';
 import { FirebirdPool } from './firebird-pool.ts';
-import { RowAppeared, TargetBatch } from './target-batch.ts';
-import { readTargetShape, type TableDeclaration, type TargetShape } from './target-shape.ts';
+import type { FirebirdTransaction } from './firebird-session.ts';
+import { TargetRows } from './target-rows.ts';
+import { readTargetShape, type TargetShape } from './target-shape.ts';
 
 export interface FirebirdTargetOptions {
   readonly place: FirebirdPlace;
@@ -21,105 +15,62 @@ export interface FirebirdTargetOptions {
   readonly tables: readonly TableDeclaration[];
 }
 
-const repeatsMax = 12;
+/** Tables of a Firebird database as a target, which can be read back. */
+export class FirebirdTarget extends TableTarget<TargetShape, TableKey, FirebirdTransaction> {
+  constructor({ place, connectionsMax, tables }: FirebirdTargetOptions) {
+    super(new FirebirdDialect(place, connectionsMax), tables);
+  }
+}
 
-/** Tables of a Firebird database to which resolved records are written. */
-export class FirebirdTarget implements TargetConnector, SystemReader {
-  readonly #options: FirebirdTargetOptions;
+class FirebirdDialect implements TableDialect<TargetShape, TableKey, FirebirdTransaction> {
+  /** Who waits for a row that others have changed is refused, and only then sees what they made of it. */
+  readonly repeatsMax = 12;
+  /** A key that is written in another way finds its row only where it is asked for alone. */
+  readonly keysAtOnce = 1;
+  readonly #place: FirebirdPlace;
   readonly #pool: FirebirdPool;
-  #shapes: ReadonlyMap<string, TargetShape> = new Map();
 
-  constructor(options: FirebirdTargetOptions) {
-    this.#options = options;
-    this.#pool = new FirebirdPool(options.place, options.connectionsMax);
+  constructor(place: FirebirdPlace, connectionsMax: number) {
+    this.#place = place;
+    this.#pool = new FirebirdPool(place, connectionsMax);
   }
 
-  async open(): Promise<void> {
-    try {
-      this.#shapes = await this.#pool.read(async (transaction) => {
-        const shapes = new Map<string, TargetShape>();
-        for (const table of this.#options.tables) shapes.set(table.kind, await readTargetShape(transaction, table));
-        return shapes;
-      });
-    } catch (error) {
-      throw asMisconfigured(asTargetError(error, nameOf(this.#options.place)));
-    }
+  find(transaction: FirebirdTransaction, declaration: TableDeclaration): Promise<TargetShape> {
+    return readTargetShape(transaction, declaration);
   }
 
-  keyOf(kind: string, row: TargetRow): string | undefined {
-    const table = this.#options.tables.find((declared) => declared.kind === kind);
-    return table === undefined ? undefined : keyTextOf(table.key, row);
+  nameOf({ name }: TargetShape): string {
+    return name;
   }
 
-  async write(kind: string, changes: readonly TargetChange[]): Promise<readonly TargetResult[]> {
-    const shape = this.#shapeOf(kind);
-    const keys = changes.map(({ key }) => keyOrRejected(shape, key));
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#pool.transact('write', (transaction) => this.#batch(shape, transaction).write(changes, keys));
-      } catch (error) {
-        const again = faultOf(error) === 'repeat' || error instanceof RowAppeared;
-        // A row under another unique key is no race: it is still in the way when the same is tried again.
-        if (again && attempt < (error instanceof RowAppeared ? 3 : repeatsMax)) continue;
-        if (error instanceof RowAppeared) throw new TargetRejected(error.message, {}, error.cause);
-        const advice = `; GRANT SELECT, INSERT, UPDATE, DELETE ON ${shape.name} to the user of the target`;
-        throw asTargetError(error, shape.name, advice);
-      }
-    }
+  keyFrom(_shape: TargetShape, columns: TableKey['columns']): TableKey {
+    return { columns };
   }
 
-  async readRange(kind: string, after: JsonObject | null, limit: number): Promise<SystemRange> {
-    const shape = this.#shapeOf(kind);
-    const texts = await this.#reading(shape, (batch) => batch.behind(after, limit));
-    const rows = texts.map((text) => parseExact(text) as TargetRow);
-    const last = rows.at(-1);
-    const isLast = last === undefined || rows.length < limit;
-    return {
-      rows: rows.flatMap((row) => keyed(shape, row)),
-      next: isLast ? null : Object.fromEntries(shape.key.map(({ name }) => [name, fieldOf(last, name)!])),
-    };
+  rowsOf(transaction: FirebirdTransaction, shape: TargetShape): TargetRows {
+    return new TargetRows(transaction, shape, this.#place.characterSet);
   }
 
-  async readKeys(kind: string, keys: readonly string[]): Promise<readonly SystemRow[]> {
-    const shape = this.#shapeOf(kind);
-    const found: SystemRow[] = [];
-    for (const key of keys) {
-      const columns = keyColumnsOf(
-        shape.key.map(({ name }) => name),
-        key,
-      );
-      if (columns === undefined) continue;
-      try {
-        const rows = await this.#reading(shape, (batch) => batch.rowsAt([columns], false));
-        found.push(...[...rows.values()].flatMap((row) => keyed(shape, row)));
-      } catch (error) {
-        // A key that is none of the column's type has no row.
-        if (!(error instanceof TargetRejected)) throw error;
-      }
-    }
-    return found;
+  reading<T>(work: (transaction: FirebirdTransaction) => Promise<T>): Promise<T> {
+    return this.#pool.read(work);
   }
 
-  async close(): Promise<void> {
-    await this.#pool.close();
+  writing<T>(work: (transaction: FirebirdTransaction) => Promise<T>): Promise<T> {
+    return this.#pool.transact('write', work);
   }
 
-  #batch(shape: TargetShape, transaction: ConstructorParameters<typeof TargetBatch>[1]): TargetBatch {
-    return new TargetBatch(shape, transaction, this.#options.place.characterSet);
+  isInTheWay(error: unknown): boolean {
+    return faultOf(error) === 'repeat';
   }
 
-  async #reading<T>(shape: TargetShape, work: (batch: TargetBatch) => Promise<T>): Promise<T> {
-    try {
-      return await this.#pool.read((transaction) => work(this.#batch(shape, transaction)));
-    } catch (error) {
-      throw asTargetError(error, shape.name);
-    }
+  tell(error: unknown, shape: TargetShape | null): Error {
+    if (shape === null) return asMisconfigured(asTargetError(error, nameOf(this.#place)));
+    const advice = `; GRANT SELECT, INSERT, UPDATE, DELETE ON ${shape.name} to the user of the target`;
+    return asTargetError(error, shape.name, advice);
   }
 
-  #shapeOf(kind: string): TargetShape {
-    const shape = this.#shapes.get(kind);
-    if (shape === undefined) throw new Error(`the target was not opened for ${kind}`);
-    return shape;
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 }
 
@@ -127,19 +78,4 @@ export class FirebirdTarget implements TargetConnector, SystemReader {
 function asMisconfigured(error: Error): Error {
   if (!(error instanceof SyncError) || error.code !== 'source.misconfigured') return error;
   return new SyncError('target.misconfigured', error.message, { cause: error });
-}
-
-function keyed(shape: TargetShape, row: TargetRow): SystemRow[] {
-  const key = keyTextOf(
-    shape.key.map(({ name }) => name),
-    row,
-  );
-  return key === undefined ? [] : [{ key, row }];
-}
-
-function keyOrRejected(shape: TargetShape, key: string): JsonObject {
-  const names = shape.key.map(({ name }) => name);
-  const columns = keyColumnsOf(names, key);
-  if (columns !== undefined) return columns;
-  throw new TargetRejected(`the key ${key} has not the ${names.length} parts of ${shape.name}'s key (${names.join(', ')})`);
 }

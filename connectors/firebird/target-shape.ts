@@ -1,18 +1,9 @@
-import { nearestName } from '../../core/config/suggestion.ts';
 import { SyncError } from '../../core/errors.ts';
+import { fittingKey } from '../tables/fitting-table.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 import { literal, quoted, type Relation, readRelation, type SessionFacts, sessionFacts } from './catalogue.ts';
 import type { Column } from './column-type.ts';
 import type { FirebirdTransaction } from './firebird-session.ts';
-
-/** One kind of entity as a table. */
-export interface TableDeclaration {
-  readonly kind: string;
-  readonly table: string;
-  readonly key: readonly string[];
-  readonly deletes: boolean;
-  /** The columns the mapping writes; undefined where that depends on the record. */
-  readonly columns: readonly string[] | undefined;
-}
 
 export interface TargetShape {
   readonly kind: string;
@@ -20,7 +11,7 @@ export interface TargetShape {
   /** Quoted, as messages call it. */
   readonly name: string;
   readonly key: readonly Column[];
-  readonly columns: readonly Column[];
+  readonly columns: ReadonlyMap<string, Column>;
 }
 
 type Misfit = (message: string) => SyncError;
@@ -34,15 +25,10 @@ export async function readTargetShape(transaction: FirebirdTransaction, declarat
   if (relation === undefined) throw misfit(`the table ${name} does not exist in this database`);
   const facts = await sessionFacts(transaction);
   await checkWritable(transaction, relation, facts, declaration.deletes, misfit);
-  const key = declaration.key.map((column) => requireColumn(relation, column, 'the key', misfit));
-  for (const column of declaration.columns ?? [])
-    requireColumn(relation, column, `the mapping rule \`fields.${column}\``, misfit);
-  const wanted = [...declaration.key].sort().join('\0');
-  if (!relation.uniqueKeys.some((unique) => [...unique].sort().join('\0') === wanted)) {
-    const list = declaration.key.map(quoted).join(', ');
-    throw misfit(`no unique index stands over the key of ${name}: CREATE UNIQUE INDEX … ON ${name} (${list})`);
-  }
-  return { kind: declaration.kind, relation, name, key, columns: [...relation.columns.values()] };
+  const { columns, uniqueKeys } = relation;
+  // Names are as the database keeps them: what was not quoted when the table was made is in capitals.
+  const key = fittingKey({ name, columns, uniqueKeys }, declaration, quoted);
+  return { kind: declaration.kind, relation, name, key, columns };
 }
 
 async function checkWritable(
@@ -68,18 +54,4 @@ async function checkWritable(
       `the user ${quoted(user)} may not write ${table}: GRANT ${missing.join(', ')} ON ${table} TO USER ${quoted(user)}`,
     );
   }
-}
-
-function requireColumn(relation: Relation, name: string, whose: string, misfit: Misfit): Column {
-  const column = relation.columns.get(name);
-  if (column === undefined) throw misfit(unknownColumn(relation, name, whose));
-  if (column.generated)
-    throw misfit(`${whose} names the column ${quoted(name)} of ${quoted(relation.name)}, which the database alone fills`);
-  return column;
-}
-
-/** Names are as the database keeps them: what was not quoted when the table was made is in capitals. */
-export function unknownColumn({ columns, name: table }: Relation, name: string, whose: string): string {
-  const near = columns.has(name.toUpperCase()) ? name.toUpperCase() : nearestName(name, columns.keys());
-  return `${whose} names ${quoted(name)}, but ${quoted(table)} has no such column${near === undefined ? '' : `: did you mean ${quoted(near)}?`}`;
 }

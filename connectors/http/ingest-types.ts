@@ -2,6 +2,7 @@ import type { SynclineConfig } from '../../core/config/config.ts';
 import { compileRecordSchema } from '../../core/config/record-schema.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { FieldError } from '../../core/problem.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import type { IngestType } from './ingest-type.ts';
 
 /** What may be posted, as the configuration says. */
@@ -41,10 +42,7 @@ export function ingestTypesOf(sources: SynclineConfig['sources']): IngestTypes {
     all,
     find(kind, source) {
       const candidates = byKind.get(kind) ?? [];
-      if (candidates.length === 0) {
-        const kinds = [...byKind.keys()].join(', ');
-        throw new SyncError('request.not-found', `no source takes events of type ${kind}; there are: ${kinds}`);
-      }
+      if (candidates.length === 0) throw unknownName('event type', kind, byKind.keys());
       if (source === undefined && candidates.length === 1) return candidates[0]!;
       const found = candidates.find((type) => type.source === source);
       if (found !== undefined) return found;

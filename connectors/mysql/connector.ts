@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { declareConnector } from '../declaration.ts';
+import { declaredTables } from '../tables/table-declaration.ts';
 import { polledTableOptions, tableOptionsProblem } from '../tables/table-options.ts';
 import { placeFrom, placeOptions, targetPlaceOptions } from './mysql-place.ts';
 
@@ -33,15 +34,8 @@ export const mysqlConnector = declareConnector({
     async create({ target, options, entities, timeoutMs }) {
       const { MysqlPool } = await import('./mysql-pool.ts');
       const { MysqlTarget } = await import('./mysql-target.ts');
-      const tables = entities.map(({ kind, key, deletes, fields, options: { table = kind } }) => ({
-        kind,
-        table,
-        key,
-        deletes,
-        columns: fields,
-      }));
       const place = placeFrom({ ...options, timeout: timeoutMs }, `syncline-target-${target}`);
-      return new MysqlTarget(new MysqlPool(place, connectionsMax), tables);
+      return new MysqlTarget(new MysqlPool(place, connectionsMax), declaredTables(entities));
     },
   },
 });

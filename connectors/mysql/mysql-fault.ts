@@ -1,4 +1,4 @@
-import { isSyncError, SyncError } from '../../core/errors.ts';
+import { isSyncError, reasonOf, SyncError } from '../../core/errors.ts';
 import { TargetRejected } from '../../core/ports/target-connector.ts';
 
 /** No answer in time; the connection is given up, since one that is dead never answers. */
@@ -47,30 +47,26 @@ export function asSourceError(error: unknown, place: string): SyncError {
   if (isSyncError(error)) return error;
   const advice = deniedNumbers.has(numberOf(error) ?? 0) ? `; GRANT SELECT ON ${place} TO the user of the source` : '';
   const code = faultOf(error) === 'permission' ? 'source.misconfigured' : 'source.unavailable';
-  return new SyncError(code, `${place}: ${messageOf(error)}${advice}`, { cause: error, details: detailsOf(error) });
+  return new SyncError(code, `${place}: ${reasonOf(error)}${advice}`, { cause: error, details: detailsOf(error) });
 }
 
 export function asTargetError(error: unknown, place: string): Error {
   if (isSyncError(error) || error instanceof TargetRejected) return error;
   switch (faultOf(error)) {
     case 'data':
-      return new TargetRejected(messageOf(error), { ...detailsOf(error), index: duplicateIndexOf(error) ?? null }, error);
+      return new TargetRejected(reasonOf(error), { ...detailsOf(error), index: duplicateIndexOf(error) ?? null }, error);
     case 'permission': {
       const denied = deniedNumbers.has(numberOf(error) ?? 0);
       const advice = denied ? `; GRANT SELECT, INSERT, UPDATE, DELETE ON ${place} TO the user of the target` : '';
-      return new SyncError('target.misconfigured', `${place}: ${messageOf(error)}${advice}`, { cause: error });
+      return new SyncError('target.misconfigured', `${place}: ${reasonOf(error)}${advice}`, { cause: error });
     }
     default:
-      return new SyncError('target.unavailable', `${place}: ${messageOf(error)}`, { cause: error });
+      return new SyncError('target.unavailable', `${place}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
 function detailsOf(error: unknown): Record<string, unknown> {
   return { number: numberOf(error) ?? null, sqlState: sqlStateOf(error) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
 }
 
 /** The driver's own failures have none: a lost connection, a refused one. */

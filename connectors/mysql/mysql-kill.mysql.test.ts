@@ -1,10 +1,8 @@
 import { expect, it } from 'vitest';
-import { systemClock } from '../../adapters/process/clock.ts';
 import { acquireTestStack } from '../../stack/test-stack.ts';
 import { createTestMysql, mysqlPool } from '../../tests/mysql-database.ts';
+import { polledSource } from '../../tests/polled-world.ts';
 import { SourceHouse } from '../../tests/source-world.ts';
-import { createPolledSource } from '../tables/polled-source.ts';
-import { polledTableOptions } from '../tables/table-options.ts';
 import { MysqlTableReader } from './mysql-table-reader.ts';
 
 const kind = 'product';
@@ -16,12 +14,7 @@ it('a server that is killed while a table is read loses nothing, and reading goe
   const stack = await acquireTestStack(['mariadb']);
   const database = await createTestMysql(stack.addresses.mariadb!);
   const house = new SourceHouse([kind]);
-  const source = createPolledSource({
-    tables: [{ kind, key: [], occurredAt: undefined, options: polledTableOptions.parse({ every: '200ms' }) }],
-    reader: new MysqlTableReader(mysqlPool(database.url, 2, '5s')),
-    polling: { intervalMs: 200, batchRecordsMax: 100 },
-    clock: systemClock,
-  });
+  const source = polledSource(new MysqlTableReader(mysqlPool(database.url, 2, '5s')), {}, [{ kind }], 100);
   try {
     await database.run(
       `CREATE TABLE ${kind} (id INT PRIMARY KEY, qty INT)`,

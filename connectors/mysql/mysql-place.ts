@@ -1,20 +1,14 @@
 import { z } from 'zod';
-import { addressProblem } from '../../core/config/address.ts';
-import { durationMs } from '../../core/config/units.ts';
+import { databaseAddress } from '../../core/config/address.ts';
+import { questionTimeout } from '../tables/table-options.ts';
+
+const expected = 'mysql://user:password@host:3306/database';
 
 /** What a source and a target need to know of a database. */
 export const placeOptions = z.strictObject({
-  url: z
-    .string()
-    .superRefine((text, context) => {
-      const message = addressProblem(text, ['mysql', 'mariadb'], 'mysql://user:password@host:3306/database');
-      if (message !== null) context.addIssue({ code: 'custom', message });
-      else if (new URL(text).pathname.length < 2)
-        context.addIssue({ code: 'custom', message: 'the database is missing: mysql://user:password@host:3306/database' });
-    })
-    .describe(
-      '`mysql://user:password@host:3306/database`, for MariaDB as well. Characters that mean something in addresses are written `%40`.',
-    ),
+  url: databaseAddress(['mysql', 'mariadb'], expected).describe(
+    `\`${expected}\`, for MariaDB as well. Characters that mean something in addresses are written \`%40\`.`,
+  ),
   tls: z
     .enum(['off', 'required', 'verify'])
     .default('off')
@@ -24,9 +18,7 @@ export const placeOptions = z.strictObject({
     .min(1)
     .optional()
     .describe('For `tls: verify`: the authority’s certificate as PEM; without it the system’s authorities.'),
-  timeout: durationMs({ min: 1_000, max: 3_600_000 })
-    .prefault('60s')
-    .describe('How long one question may take. Then the connection is given up and opened anew.'),
+  timeout: questionTimeout,
 });
 
 /** Of a target, all of which have a time limit. */

@@ -1,60 +1,32 @@
+import { committed, SessionPool } from '../tables/session-pool.ts';
 import type { MysqlPlace } from './mysql-place.ts';
 import { MysqlSession } from './mysql-session.ts';
 
-/** A few connections to one database. What broke is replaced at the next use. */
+/** A few connections to one database. */
 export class MysqlPool {
   readonly place: MysqlPlace;
-  readonly #sessionsMax: number;
-  readonly #idle: MysqlSession[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #inUse = 0;
+  readonly #sessions: SessionPool<MysqlSession>;
 
   constructor(place: MysqlPlace, sessionsMax: number) {
     this.place = place;
-    this.#sessionsMax = sessionsMax;
+    this.#sessions = new SessionPool({ open: () => MysqlSession.open(place), end: (session) => session.end() }, sessionsMax);
   }
 
   /** Committed when the work is done, rolled back when it fails. */
   transact<T>(access: 'read' | 'write', work: (session: MysqlSession) => Promise<T>): Promise<T> {
     return this.use(async (session) => {
       await session.begin(access);
-      try {
-        const result = await work(session);
-        await session.commit();
-        return result;
-      } catch (error) {
-        await session.rollback();
-        throw error;
-      }
+      return committed(session, work);
     });
   }
 
   /** Each statement on its own. */
-  async use<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
-    while (this.#inUse >= this.#sessionsMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#inUse++;
-    try {
-      const session = await this.#session();
-      try {
-        return await work(session);
-      } finally {
-        if (!session.isBroken) this.#idle.push(session);
-      }
-    } finally {
-      this.#inUse--;
-      this.#waiting.shift()?.();
-    }
+  use<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
+    return this.#sessions.use(work);
   }
 
   /** No work may be under way. */
-  async close(): Promise<void> {
-    await Promise.all(this.#idle.splice(0).map((session) => session.end()));
-  }
-
-  async #session(): Promise<MysqlSession> {
-    for (let session = this.#idle.pop(); session !== undefined; session = this.#idle.pop()) {
-      if (!session.isBroken) return session;
-    }
-    return MysqlSession.open(this.place);
+  close(): Promise<void> {
+    return this.#sessions.close();
   }
 }

@@ -1,4 +1,5 @@
 import mysql, { type Connection, type ConnectionOptions, type ResultSetHeader } from 'mysql2/promise';
+import { withinTime } from '../tables/time-limit.ts';
 import { MysqlTimeout } from './mysql-fault.ts';
 import { type MysqlPlace, nameOf } from './mysql-place.ts';
 
@@ -157,12 +158,6 @@ function tlsOptions(tls: 'required' | 'verify', ca: string | undefined) {
   return { rejectUnauthorized: true, verifyIdentity: true, ...(ca === undefined ? {} : { ca }) };
 }
 
-function bounded<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new MysqlTimeout(`${what} (${timeoutMs} ms)`)), timeoutMs);
-  });
-  // What comes after the time is nobody's any more.
-  promise.catch(() => undefined);
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+function bounded<T>(answer: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+  return withinTime(answer, timeoutMs, () => new MysqlTimeout(`${what} (${timeoutMs} ms)`));
 }

@@ -1,9 +1,7 @@
-import { systemClock } from '../../adapters/process/clock.ts';
 import type { SourceConnector } from '../../core/ports/source-connector.ts';
 import { describeSourceConnector, type SourceTable, type SourceWorld } from '../../tests/contracts/source-connector.contract.ts';
 import { mysqlPool, openTestMysql } from '../../tests/mysql-database.ts';
-import { createPolledSource } from '../tables/polled-source.ts';
-import { polledTableOptions } from '../tables/table-options.ts';
+import { polledSource } from '../../tests/polled-world.ts';
 import { MysqlTableReader } from './mysql-table-reader.ts';
 import { textLiteral } from './sql-literal.ts';
 
@@ -16,17 +14,8 @@ const modeOptions: Readonly<Record<Mode, object>> = {
 };
 
 function polledMysql(url: string, mode: Mode, tables: readonly SourceTable[], batchRowsMax: number): SourceConnector {
-  return createPolledSource({
-    tables: tables.map(({ kind, key = [], onSchemaChange = 'pause' }) => ({
-      kind,
-      key,
-      occurredAt: undefined,
-      options: polledTableOptions.parse({ ...modeOptions[mode], onSchemaChange, every: '100ms' }),
-    })),
-    reader: new MysqlTableReader(mysqlPool(url, 4, '10s', 'source-under-test')),
-    polling: { intervalMs: 100, batchRecordsMax: batchRowsMax },
-    clock: systemClock,
-  });
+  const reader = new MysqlTableReader(mysqlPool(url, 4, '10s', 'source-under-test'));
+  return polledSource(reader, modeOptions[mode], tables, batchRowsMax);
 }
 
 const edgeColumns = {

@@ -8,6 +8,8 @@ import type {
   TableShape,
   WatermarkBound,
 } from '../../core/ports/table-reader.ts';
+import { DescribedTables } from '../tables/described-tables.ts';
+import { beyond, type Pair, same, upTo } from '../tables/key-conditions.ts';
 import { textOf } from './catalogue.ts';
 import { boundTextOf } from './cell-text.ts';
 import { asSourceError } from './mysql-fault.ts';
@@ -16,16 +18,12 @@ import type { MysqlSession } from './mysql-session.ts';
 import { checkKey, findTable, type MysqlTable, shapeOf } from './mysql-table.ts';
 import { rowWriter } from './row-writer.ts';
 import { boundLiteral, quoted } from './sql-literal.ts';
-import { beyond, columnOf, keyLiterals, ordered, selected, selectStatement, upTo } from './table-statements.ts';
-
-/** Keys without an index over them are looked through again after so long. */
-const keyCheckEveryMs = 3_600_000;
+import { columnOf, keyPairs, ordered, selected, selectStatement } from './table-statements.ts';
 
 /** Tables and views of a MySQL or MariaDB database, read page by page; a page is one statement and sees one moment. */
 export class MysqlTableReader implements TableReader {
   readonly #pool: MysqlPool;
-  readonly #tables = new Map<string, MysqlTable>();
-  readonly #checkedAtMs = new Map<string, number>();
+  readonly #tables = new DescribedTables<MysqlTable>();
 
   constructor(pool: MysqlPool) {
     this.#pool = pool;
@@ -35,19 +33,12 @@ export class MysqlTableReader implements TableReader {
     const { database } = this.#pool.place;
     return this.#reading(`${quoted(database)}.*`, async (session) => {
       const table = await findTable(session, selection, database);
-      const shape = shapeOf(table);
-      const id = idOf(shape);
-      if (performance.now() - (this.#checkedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) > keyCheckEveryMs) {
-        await checkKey(session, table);
-        this.#checkedAtMs.set(id, performance.now());
-      }
-      this.#tables.set(id, table);
-      return shape;
+      return this.#tables.add(shapeOf(table), table, () => checkKey(session, table));
     });
   }
 
   rows(shape: TableShape, { after, upTo: last }: KeyRange, limit: number, columns: 'all' | 'key'): Promise<readonly TableRow[]> {
-    const table = this.#tableOf(shape);
+    const table = this.#tables.of(shape);
     const conditions = [
       ...(after === null ? [] : [beyond(pairsOf(table, after), '>')]),
       ...(last === null ? [] : [upTo(pairsOf(table, last))]),
@@ -55,8 +46,19 @@ export class MysqlTableReader implements TableReader {
     return this.#select(table, columns, conditions, table.key.map(ordered), limit);
   }
 
+  async rowsUnder(shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    const table = this.#tables.of(shape);
+    const conditions = keys.flatMap((key) => {
+      const pairs = keyPairs(table.key, key);
+      return pairs === undefined ? [] : same(pairs);
+    });
+    if (conditions.length === 0) return [];
+    const isAsked = conditions.map((condition) => `(${condition})`).join(' OR ');
+    return this.#select(table, 'all', [isAsked], table.key.map(ordered), conditions.length);
+  }
+
   rowsSince(shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]> {
-    const table = this.#tableOf(shape);
+    const table = this.#tables.of(shape);
     const watermark = table.watermark!;
     const order = [columnOf(watermark), ...table.key.map(ordered)];
     const literal = from === null ? '' : boundLiteral(watermark.type, from.watermark)!;
@@ -65,19 +67,19 @@ export class MysqlTableReader implements TableReader {
         ? `${columnOf(watermark)} IS NOT NULL`
         : from.key === null
           ? `${columnOf(watermark)} >= ${literal}`
-          : beyond([{ expression: columnOf(watermark), literal }, ...pairsOf(table, from.key)], '>');
+          : beyond([{ expression: columnOf(watermark), bound: literal }, ...pairsOf(table, from.key)], '>');
     return this.#select(table, 'all', [condition], order, limit);
   }
 
   async highestWatermark(shape: TableShape): Promise<string | null> {
-    const { relation, watermark } = this.#tableOf(shape);
+    const { relation, watermark } = this.#tables.of(shape);
     const statement = `SELECT MAX(${quoted(watermark!.name)}) FROM ${relation.name}`;
     const [row] = await this.#reading(relation.name, (session) => session.rows(statement));
     return row![0] === null ? null : boundTextOf(watermark!.type, row![0]!);
   }
 
   async watermarkBefore(shape: TableShape, watermark: string, overlapMs: number): Promise<string> {
-    const { relation, watermark: column } = this.#tableOf(shape);
+    const { relation, watermark: column } = this.#tables.of(shape);
     const literal = boundLiteral(column!.type, watermark)!;
     const isNumber = column!.type.kind === 'number';
     const earlier = isNumber
@@ -127,20 +129,10 @@ export class MysqlTableReader implements TableReader {
       throw asSourceError(error, place);
     }
   }
-
-  #tableOf(shape: TableShape): MysqlTable {
-    const table = this.#tables.get(idOf(shape));
-    if (table === undefined) throw new SyncError('source.unavailable', `${shape.name} has not been described yet`);
-    return table;
-  }
 }
 
-function pairsOf({ key, relation }: MysqlTable, bound: KeyBound): { expression: string; literal: string }[] {
-  const literals = keyLiterals(key, bound);
-  if (literals === undefined) throw new SyncError('source.unavailable', `${relation.name}: its key has another type than before`);
-  return key.map((column, at) => ({ expression: ordered(column), literal: literals[at]! }));
-}
-
-function idOf(shape: TableShape): string {
-  return JSON.stringify([shape.name, shape.key, shape.columns, shape.watermark]);
+function pairsOf({ key, relation }: MysqlTable, bound: KeyBound): Pair[] {
+  const pairs = keyPairs(key, bound);
+  if (pairs === undefined) throw new SyncError('source.unavailable', `${relation.name}: its key has another type than before`);
+  return pairs;
 }

@@ -1,6 +1,6 @@
-import { nearestName } from '../../core/config/suggestion.ts';
-import { type ErrorCode, SyncError } from '../../core/errors.ts';
+import { SyncError } from '../../core/errors.ts';
 import type { TableSelection, TableShape } from '../../core/ports/table-reader.ts';
+import { unknownColumn } from '../tables/named-columns.ts';
 import { nameOfTable, type Relation, readRelation } from './catalogue.ts';
 import type { Column } from './column-type.ts';
 import { asSourceError } from './mysql-fault.ts';
@@ -25,7 +25,7 @@ export async function findTable(session: MysqlSession, selection: TableSelection
   await checkRight(session, names.name);
   const relation = await readRelation(session, names);
   if (relation === undefined) throw misfit(`the table ${names.name} does not exist`, names.name);
-  const named = (name: string, whose: string) => requireColumn(relation, name, whose, 'source.misconfigured');
+  const named = (name: string, whose: string) => requireColumn(relation, name, whose);
   const keyNames = selection.key.length > 0 ? selection.key : relation.primaryKey;
   if (keyNames.length === 0) {
     const what = relation.isView ? 'view' : 'table';
@@ -124,12 +124,10 @@ function checkWatermark({ name, type, declared }: Column, relation: Relation): v
   );
 }
 
-export function requireColumn(relation: Relation, name: string, whose: string, code: ErrorCode): Column {
+function requireColumn(relation: Relation, name: string, whose: string): Column {
   const column = relation.columns.get(name);
   if (column !== undefined) return column;
-  const near = nearestName(name, relation.columns.keys());
-  const hint = near === undefined ? '' : `: did you mean ${quoted(near)}?`;
-  throw new SyncError(code, `${whose} names ${quoted(name)}, but ${relation.name} has no such column${hint}`, {
+  throw new SyncError('source.misconfigured', unknownColumn(relation, name, whose, quoted), {
     details: { table: relation.name, column: name },
   });
 }

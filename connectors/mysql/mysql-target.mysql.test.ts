@@ -3,9 +3,9 @@ import { parseExact } from '../../core/json.ts';
 import type { TargetRow } from '../../core/ports/target-connector.ts';
 import { describeTargetConnector } from '../../tests/contracts/target-connector.ts';
 import { mysqlPool, openTestMysql, type TestMysql } from '../../tests/mysql-database.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 import { MysqlTarget } from './mysql-target.ts';
 import { textLiteral } from './sql-literal.ts';
-import type { TableDeclaration } from './target-table.ts';
 
 const products: TableDeclaration = { kind: 'product', table: 'product', key: ['sku'], deletes: true, columns: undefined };
 

@@ -1,3 +1,4 @@
+import type { Pair } from '../tables/key-conditions.ts';
 import type { Column } from './column-type.ts';
 import type { KeyColumn } from './mysql-table.ts';
 import { binaryOf, boundLiteral, quoted } from './sql-literal.ts';
@@ -34,37 +35,14 @@ export function keyLiterals(key: readonly KeyColumn[], bound: readonly string[])
   return literals.every((literal) => literal !== undefined) ? literals : undefined;
 }
 
+/** The same with what each is compared with. */
+export function keyPairs(key: readonly KeyColumn[], bound: readonly string[]): Pair[] | undefined {
+  return keyLiterals(key, bound)?.map((literal, at) => ({ expression: ordered(key[at]!), bound: literal }));
+}
+
 function keyLiteral({ type, order }: KeyColumn, text: string): string | undefined {
   const literal = boundLiteral(type, text);
   return literal !== undefined && order === 'bytes' && type.kind === 'text' ? binaryOf(literal) : literal;
-}
-
-interface Pair {
-  readonly expression: string;
-  readonly literal: string;
-}
-
-/** Behind a key of several columns, or before it: spelled out, because tuples do not use the index here. */
-export function beyond(pairs: readonly Pair[], operator: '>' | '<'): string {
-  const [first] = pairs;
-  const strict = strictly(pairs, operator);
-  return pairs.length === 1 ? strict : `${first!.expression} ${operator}= ${first!.literal} AND (${strict})`;
-}
-
-/** The bound itself, too. */
-export function upTo(pairs: readonly Pair[]): string {
-  const [first] = pairs;
-  if (pairs.length === 1) return `${first!.expression} <= ${first!.literal}`;
-  const equal = pairs.map(({ expression, literal }) => `${expression} = ${literal}`).join(' AND ');
-  return `${first!.expression} <= ${first!.literal} AND (${strictly(pairs, '<')} OR (${equal}))`;
-}
-
-function strictly(
-  [{ expression, literal } = { expression: '', literal: '' }, ...rest]: readonly Pair[],
-  operator: string,
-): string {
-  const here = `${expression} ${operator} ${literal}`;
-  return rest.length === 0 ? here : `${here} OR (${expression} = ${literal} AND (${strictly(rest, operator)}))`;
 }
 
 export interface Selection {

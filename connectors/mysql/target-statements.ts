@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
-import { TargetRejected } from '../../core/ports/target-connector.ts';
+import { same } from '../tables/key-conditions.ts';
 import type { Column } from './column-type.ts';
 import type { KeyColumn } from './mysql-table.ts';
 import { quoted } from './sql-literal.ts';
@@ -36,9 +36,14 @@ export function insertStatement({ relation }: TargetTable, docs: readonly JsonOb
 }
 
 /** What was not said stays, and so does what the column does not take as null; undefined where nothing is left to say. */
-export function updateStatement(table: TargetTable, doc: JsonObject, key: KeyLiterals): string | undefined {
+export function updateStatement(
+  table: TargetTable,
+  doc: JsonObject,
+  columns: readonly Column[],
+  key: KeyLiterals,
+): string | undefined {
   const isKey = new Set(table.key.map(({ name }) => name));
-  const sets = columnsOf(table, [doc])
+  const sets = columns
     .filter(({ name, notNull }) => !isKey.has(name) && !(notNull && doc[name] === null))
     .map((column) => `${quoted(column.name)} = ${valueLiteral(column, doc[column.name]!)}`);
   if (sets.length === 0) return undefined;
@@ -50,15 +55,5 @@ export function deleteStatement(table: TargetTable, key: KeyLiterals): string {
 }
 
 function under(key: readonly KeyColumn[], literals: KeyLiterals): string {
-  return key.map((column, at) => `${ordered(column)} = ${literals[at]}`).join(' AND ');
-}
-
-/** The columns any of these rows speaks of, in the table's order, but for those the database alone fills. */
-export function columnsOf({ relation }: TargetTable, docs: readonly JsonObject[]): Column[] {
-  const names = new Set(docs.flatMap((doc) => Object.keys(doc)));
-  for (const name of names) {
-    if (!relation.columns.has(name))
-      throw new TargetRejected(`the mapping rule \`fields.${name}\` names no column of ${relation.name}`, { column: name });
-  }
-  return [...relation.columns.values()].filter(({ name, generated }) => names.has(name) && !generated);
+  return same(literals.map((bound, at) => ({ expression: ordered(key[at]!), bound })));
 }

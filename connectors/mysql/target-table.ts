@@ -1,20 +1,11 @@
 import { SyncError } from '../../core/errors.ts';
+import { fittingKey, isSameKey } from '../tables/fitting-table.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 import { nameOfTable, type Relation, readRelation } from './catalogue.ts';
 import { asTargetError, faultOf } from './mysql-fault.ts';
 import type { MysqlSession } from './mysql-session.ts';
-import { type KeyColumn, keyColumns, requireColumn, userOf } from './mysql-table.ts';
+import { type KeyColumn, keyColumns, userOf } from './mysql-table.ts';
 import { quoted } from './sql-literal.ts';
-
-/** One kind of entity as a table. */
-export interface TableDeclaration {
-  readonly kind: string;
-  /** `name`, or `database.name`. */
-  readonly table: string;
-  readonly key: readonly string[];
-  readonly deletes: boolean;
-  /** The columns the mapping writes; undefined where that depends on the record. */
-  readonly columns: readonly string[] | undefined;
-}
 
 export interface TargetTable {
   readonly kind: string;
@@ -45,24 +36,11 @@ export async function findTargetTable(
       `${names.name} is a ${relation.engine} table, which cannot take back half a batch: ALTER TABLE ${names.name} ENGINE = InnoDB`,
     );
   }
-  const required = (name: string, whose: string) => {
-    const column = requireColumn(relation, name, whose, 'target.misconfigured');
-    if (column.generated) throw misfit(`${whose} names ${quoted(name)} of ${names.name}, which the database alone fills`);
-    return column;
-  };
-  const key = keyColumns(
-    relation,
-    declaration.key.map((name) => required(name, 'the key')),
-  );
-  for (const name of declaration.columns ?? []) required(name, `the mapping rule \`fields.${name}\``);
-  const wanted = [...declaration.key].sort().join('\0');
-  const index = relation.uniqueIndexes.find(({ columns }) => [...columns].sort().join('\0') === wanted);
-  if (index === undefined) {
-    const list = declaration.key.map(quoted).join(', ');
-    throw misfit(`no unique index stands over the key of ${names.name}: CREATE UNIQUE INDEX … ON ${names.name} (${list})`);
-  }
+  const uniqueKeys = relation.uniqueIndexes.map(({ columns }) => columns);
+  const key = keyColumns(relation, fittingKey({ ...relation, uniqueKeys }, declaration, quoted));
+  const keyIndex = relation.uniqueIndexes.find(({ columns }) => isSameKey(columns, declaration.key))!.name;
   await tryRights(session, names.name, declaration, grant);
-  return { kind: declaration.kind, relation, key, keyIndex: index.name };
+  return { kind: declaration.kind, relation, key, keyIndex };
 }
 
 /** Statements that meet no row: the server refuses them as it would refuse those that do. */

@@ -1,5 +1,6 @@
 import { postgresTarget } from '../../core/config/targets.ts';
 import { declareConnector } from '../declaration.ts';
+import { declaredTables } from '../tables/table-declaration.ts';
 import { postgresSourceOptions, postgresTableOptions, postgresTableProblem } from './source-options.ts';
 
 export const postgresConnector = declareConnector({
@@ -24,13 +25,7 @@ export const postgresConnector = declareConnector({
         url,
         connectionsMax: poolMax,
         timeoutMs,
-        tables: entities.map(({ kind, key, deletes, fields, options: { table } }) => ({
-          kind,
-          table,
-          key,
-          deletes,
-          columns: fields,
-        })),
+        tables: declaredTables(entities),
         applicationName: `syncline-target-${target}`,
       });
     },

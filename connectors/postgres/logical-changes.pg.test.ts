@@ -295,7 +295,8 @@ describe('a first reading that breaks off again and again', () => {
     await expect.poll(() => rowsTold(), { timeout: 60_000, interval: 200 }).toEqual(standing);
     const positions = new Map<string, string[]>();
     for (const { key, position } of await house.events('a')) positions.set(key, [...(positions.get(key) ?? []), position]);
-    for (const [key, of] of positions) expect([key, of]).toEqual([key, [...of].sort()]);
+    // Who goes back after a death sends again what was sent: only what is told for the first time has to rise.
+    for (const [key, of] of positions) expect([key, [...new Set(of)]]).toEqual([key, [...new Set(of)].sort()]);
   });
 });
 
@@ -326,7 +327,7 @@ describe('what keeps the log from being read', () => {
       await house.start(connector);
       await expect
         .poll(() => house.view('a')?.reason, patience)
-        .toMatch(/owner of the table .* run CREATE PUBLICATION "syncline_t_/);
+        .toMatch(/may not publish .*: let \w+ run CREATE PUBLICATION "syncline_t_/);
       await sql(`CREATE PUBLICATION "${slotOf(database.url)}" FOR TABLE a; INSERT INTO a VALUES (1)`);
       await expect.poll(async () => (await house.told('a')).size, patience).toBe(1);
     } finally {

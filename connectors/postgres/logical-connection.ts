@@ -1,8 +1,8 @@
 import pg from 'pg';
 import type { SyncError } from '../../core/errors.ts';
-import type { LogicalDatabaseOptions } from './logical-database.ts';
 import { asReplicationError } from './logical-fault.ts';
 import { type Lsn, lowestLsn, lsnFromText, lsnText, readLsn } from './pgoutput.ts';
+import type { PostgresPlace } from './postgres-pool.ts';
 import { quoted } from './table-shape.ts';
 
 /** Values as the table reader asks for them; nothing is shared with others here, so the session keeps them. */
@@ -52,7 +52,7 @@ export class ReplicationConnection {
     client.on('end', () => this.#end(new Error('the connection was closed')));
   }
 
-  static async open({ url, timeoutMs, applicationName }: LogicalDatabaseOptions): Promise<ReplicationConnection> {
+  static async open({ url, timeoutMs, applicationName }: PostgresPlace): Promise<ReplicationConnection> {
     const options = {
       connectionString: url,
       replication: 'database',
@@ -67,7 +67,7 @@ export class ReplicationConnection {
       await client.connect();
     } catch (error) {
       connection.close();
-      throw asReplicationError(error, options.connectionString);
+      throw asReplicationError(error, applicationName);
     }
     return connection;
   }

@@ -1,73 +1,42 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { JsonObject } from '../../core/json.ts';
 import { parseExact } from '../../core/json.ts';
+import { type PostgresPlace, PostgresPool } from './postgres-pool.ts';
 import { rowSettings } from './postgres-table-reader.ts';
 import { asSourceError } from './source-fault.ts';
 import { quoted } from './table-shape.ts';
 
-export interface LogicalDatabaseOptions {
-  /** Straight to the server: a pooler neither replicates nor knows what a session exported. */
-  readonly url: string;
-  readonly connectionsMax: number;
-  readonly timeoutMs: number;
-  readonly applicationName: string;
-}
-
 /** Questions beside the replication connection: catalog, slots, single rows. */
 export class LogicalDatabase {
-  readonly options: LogicalDatabaseOptions;
-  readonly #pool: pg.Pool;
+  /** Straight to the server: a pooler neither replicates nor knows what a session exported. */
+  readonly place: PostgresPlace;
+  readonly #pool: PostgresPool;
 
-  constructor(options: LogicalDatabaseOptions) {
-    this.options = options;
-    this.#pool = new pg.Pool({
-      connectionString: options.url,
-      max: options.connectionsMax,
-      application_name: options.applicationName,
-      connectionTimeoutMillis: Math.min(options.timeoutMs, 10_000),
-      query_timeout: options.timeoutMs + 1_000,
-      keepAlive: true,
-    });
-    // A connection that breaks is replaced at the next use; without listeners it would stop the process.
-    this.#pool.on('error', () => undefined);
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+  constructor(place: PostgresPlace) {
+    this.place = place;
+    this.#pool = new PostgresPool(place);
   }
 
   /** One statement on its own: what is told of servers and slots, and what changes them. */
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     try {
-      return (await this.#pool.query<Row>(text, [...values])).rows;
+      return await this.#pool.query<Row>(text, values);
     } catch (error) {
-      throw asSourceError(error, 'PostgreSQL');
+      throw asSourceError(error, null);
     }
   }
 
   /** Reads at one moment, values told as the table reader tells them. */
-  async reading<T>(place: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    let client: pg.PoolClient;
+  async reading<T>(table: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     try {
-      client = await this.#pool.connect();
+      return await this.#pool.transact(`BEGIN READ ONLY; ${rowSettings}`, work);
     } catch (error) {
-      throw asSourceError(error, 'PostgreSQL');
-    }
-    let broken: Error | undefined;
-    try {
-      await client.query(`BEGIN READ ONLY; ${rowSettings}; SET LOCAL statement_timeout = ${Math.ceil(this.options.timeoutMs)}`);
-      const result = await work(client);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch((failed: Error) => {
-        broken = failed;
-      });
-      throw asSourceError(error, place);
-    } finally {
-      client.release(broken);
+      throw asSourceError(error, table);
     }
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#pool.close();
   }
 }
 

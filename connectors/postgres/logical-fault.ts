@@ -1,5 +1,6 @@
 import { isSyncError, SyncError } from '../../core/errors.ts';
 import { asSourceError } from './source-fault.ts';
+import { sqlStateOf } from './sql-state.ts';
 
 /** What the server says no to, and what to do about it. */
 const advices: readonly { readonly state: string; readonly says: RegExp; readonly advice: string }[] = [
@@ -33,7 +34,7 @@ const advices: readonly { readonly state: string; readonly says: RegExp; readonl
 
 /** Beside what every question may be answered: what keeps the log from being read. */
 export function asReplicationError(error: unknown, place: string): SyncError {
-  const found = isSyncError(error) ? error : asSourceError(error, 'PostgreSQL');
+  const found = isSyncError(error) ? error : asSourceError(error, null);
   const state = sqlStateOf(found);
   const known = advices.find((each) => each.state === state && each.says.test(found.message));
   if (known === undefined) return found;
@@ -41,10 +42,4 @@ export function asReplicationError(error: unknown, place: string): SyncError {
     cause: error,
     details: { place, sqlState: state ?? null },
   });
-}
-
-export function sqlStateOf(error: unknown): string | undefined {
-  if (!isSyncError(error)) return undefined;
-  const state = error.details?.sqlState;
-  return typeof state === 'string' ? state : undefined;
 }

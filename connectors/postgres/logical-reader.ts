@@ -3,12 +3,12 @@ import { SyncError } from '../../core/errors.ts';
 import { LoggedRows } from './logged-rows.ts';
 import { ReplicationConnection } from './logical-connection.ts';
 import type { LogicalDatabase } from './logical-database.ts';
-import { sqlStateOf } from './logical-fault.ts';
 import { TableFeed } from './logical-feed.ts';
 import type { LogPlace } from './logical-place.ts';
 import type { LogicalShape } from './logical-shape.ts';
 import { dropSlot, readSlot } from './logical-slot.ts';
 import { decodePgoutput, type Lsn, type PgoutputSink, type Relation, type Tuple } from './pgoutput.ts';
+import { sqlStateOf } from './sql-state.ts';
 
 export interface LogReaderOptions {
   readonly database: LogicalDatabase;
@@ -224,7 +224,7 @@ export class LogReader implements PgoutputSink {
   async #open(): Promise<void> {
     const { database, slot, publication } = this.#options;
     this.#disconnect();
-    const connection = await ReplicationConnection.open(database.options);
+    const connection = await ReplicationConnection.open(database.place);
     try {
       this.#lastPids.add(connection.pid);
       await this.#takeSlot();
@@ -268,7 +268,7 @@ export class LogReader implements PgoutputSink {
       if (state === null) throw new SyncError('source.position-lost', `the slot ${slot} is there no longer`);
       if (state.reader === null) return;
       const { pid, name } = state.reader;
-      const isOurs = name === database.options.applicationName;
+      const isOurs = name === database.place.applicationName;
       if (!isOurs) {
         throw new SyncError(
           'source.misconfigured',

@@ -1,8 +1,8 @@
 import { SyncError } from '../../core/errors.ts';
 import type { LogicalDatabase } from './logical-database.ts';
-import { asReplicationError, sqlStateOf } from './logical-fault.ts';
-import type { LogicalShape } from './logical-shape.ts';
+import { asReplicationError } from './logical-fault.ts';
 import { type Lsn, lsnFromText } from './pgoutput.ts';
+import { sqlStateOf } from './sql-state.ts';
 import { quoted } from './table-shape.ts';
 
 export interface SlotState {
@@ -72,74 +72,4 @@ export async function dropSlot(database: LogicalDatabase, slot: string): Promise
     'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NULL',
     [slot],
   );
-}
-
-interface PublicationRow {
-  whole: boolean;
-  complete: boolean;
-  via_root: boolean;
-  tables: string[];
-}
-
-export async function readPublication(database: LogicalDatabase, name: string): Promise<PublicationRow | undefined> {
-  const rows = await database.query<PublicationRow>(
-    `SELECT p.puballtables AS whole, p.pubinsert AND p.pubupdate AND p.pubdelete AS complete, p.pubviaroot AS via_root,
-       ARRAY(SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_publication_tables WHERE pubname = p.pubname) AS tables
-     FROM pg_publication p WHERE p.pubname = $1`,
-    [name],
-  );
-  return rows[0];
-}
-
-export function publishedTables(database: LogicalDatabase, publication: string): Promise<{ schema: string; table: string }[]> {
-  return database.query('SELECT schemaname AS schema, tablename AS table FROM pg_publication_tables WHERE pubname = $1', [
-    publication,
-  ]);
-}
-
-/**
- * Sees to it that the table's changes are published; true where the publication had to be made, which slots from before do
- * not know. A table that was read before and is left out of it has changes that nobody will tell.
- */
-export async function publish(
-  database: LogicalDatabase,
-  publication: string,
-  shape: LogicalShape,
-  wasRead: boolean,
-): Promise<boolean> {
-  const found = await readPublication(database, publication);
-  const name = quoted(publication);
-  if (found === undefined) {
-    await alter(database, `CREATE PUBLICATION ${name} FOR TABLE ${shape.name} WITH (publish_via_partition_root = true)`, shape);
-    return true;
-  }
-  if (!found.complete) {
-    throw new SyncError(
-      'source.misconfigured',
-      `the publication ${name} leaves changes out: ALTER PUBLICATION ${name} SET (publish = 'insert, update, delete, truncate')`,
-    );
-  }
-  const [{ listed } = { listed: '' }] = await database.query<{ listed: string }>(
-    `SELECT quote_ident($1) || '.' || quote_ident($2) AS listed`,
-    [shape.schema, shape.table],
-  );
-  if (found.tables.includes(listed)) return false;
-  if (wasRead) throw new SyncError('source.position-lost', `the publication ${name} left ${shape.name} out for a while`);
-  await alter(database, `ALTER PUBLICATION ${name} ADD TABLE ${shape.name}`, shape);
-  return false;
-}
-
-async function alter(database: LogicalDatabase, statement: string, shape: LogicalShape): Promise<void> {
-  try {
-    await database.query(statement);
-  } catch (error) {
-    const state = sqlStateOf(error);
-    if (state === '42710') return;
-    if (state !== '42501') throw error;
-    throw new SyncError(
-      'source.misconfigured',
-      `the user of the source may not publish ${shape.name}: let the owner of the table and the publication run ${statement}`,
-      { cause: error },
-    );
-  }
 }

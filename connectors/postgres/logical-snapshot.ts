@@ -18,11 +18,11 @@ const connectionsMax = 3;
 const pagesAhead = 3;
 
 export async function openSnapshot(database: LogicalDatabase, slot: string, signal: AbortSignal): Promise<TableSnapshot> {
-  const connection = await ReplicationConnection.open(database.options);
+  const connection = await ReplicationConnection.open(database.place);
   try {
     const name = `${slot}_${randomBytes(4).toString('hex')}`;
     const { lsn, name: snapshot } = await withinTime(exportSnapshot(connection, name), database, signal);
-    const reader = new ReadAhead({ ...database.options, connectionsMax, snapshot });
+    const reader = new ReadAhead({ ...database.place, connectionsMax, snapshot });
     return {
       lsn,
       reader,
@@ -40,7 +40,7 @@ export async function openSnapshot(database: LogicalDatabase, slot: string, sign
 /** The server waits for every transaction that is open: who has forgotten one is named. */
 async function withinTime<T>(work: Promise<T>, database: LogicalDatabase, signal: AbortSignal): Promise<T> {
   const timer = new AbortController();
-  const late = sleep(database.options.timeoutMs, undefined, { signal: AbortSignal.any([signal, timer.signal]) }).then(
+  const late = sleep(database.place.timeoutMs, undefined, { signal: AbortSignal.any([signal, timer.signal]) }).then(
     async (): Promise<never> => {
       const [oldest] = await database.query<{ said: string }>(
         `SELECT format('process %s of %s, open since %s', pid, usename, xact_start) AS said FROM pg_stat_activity

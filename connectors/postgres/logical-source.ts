@@ -1,10 +1,13 @@
 import { SyncError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { SourceConnector } from '../../core/ports/source-connector.ts';
-import { LogicalDatabase, type LogicalDatabaseOptions } from './logical-database.ts';
+import type { TableSource } from '../tables/polled-source.ts';
+import { TableSystem } from '../tables/table-system.ts';
+import { LogicalDatabase } from './logical-database.ts';
 import { LogicalGround } from './logical-ground.ts';
 import { defaultSlotName } from './logical-slot.ts';
 import { LogicalStream } from './logical-stream.ts';
+import type { PostgresPlace } from './postgres-pool.ts';
+import { PostgresTableReader } from './postgres-table-reader.ts';
 
 /** One kind of entity whose table is read from the log. */
 export interface LogicalTable {
@@ -20,7 +23,7 @@ export interface LogicalTable {
 
 export interface LogicalSourceOptions {
   readonly source: string;
-  readonly database: LogicalDatabaseOptions;
+  readonly database: PostgresPlace;
   readonly slot?: string | undefined;
   readonly publication?: string | undefined;
   readonly holdMs: number;
@@ -30,7 +33,7 @@ export interface LogicalSourceOptions {
 }
 
 /** A stream for each table, all of them fed by one slot. */
-export function createLogicalSource(options: LogicalSourceOptions): SourceConnector {
+export function createLogicalSource(options: LogicalSourceOptions): TableSource {
   const { source, tables, clock, holdMs, batchRecordsMax } = options;
   const names = new Set<string>();
   for (const { kind, table } of tables) {
@@ -45,18 +48,21 @@ export function createLogicalSource(options: LogicalSourceOptions): SourceConnec
     holdMs,
     clock,
   });
+  // Connects when it is asked what the tables hold, which streams never do.
+  const reader = new PostgresTableReader(options.database);
+  const streams = tables.map(({ kind, key, occurredAt, table, columns, onSchemaChange }) => ({
+    kind,
+    occurredAt,
+    selection: { table, key, columns, watermark: null },
+    onSchemaChange,
+    batchRowsMax: batchRecordsMax,
+    ground,
+  }));
   return {
-    streams: tables.map(
-      ({ kind, key, occurredAt, table, columns, onSchemaChange }) =>
-        new LogicalStream({
-          kind,
-          occurredAt,
-          selection: { table, key, columns, watermark: null },
-          onSchemaChange,
-          batchRowsMax: batchRecordsMax,
-          ground,
-        }),
-    ),
-    close: () => ground.close(),
+    streams: streams.map((stream) => new LogicalStream(stream)),
+    reader: new TableSystem(new Map(streams.map(({ kind, selection }) => [kind, { reader, selection }]))),
+    close: async () => {
+      await Promise.all([ground.close(), reader.close()]);
+    },
   };
 }

@@ -13,6 +13,7 @@ import type { TableSelection } from '../../core/ports/table-reader.ts';
 import { deletionOf } from '../tables/row-identity.ts';
 import { columnsOf, differenceOf, isSame } from '../tables/table-mark.ts';
 import { TableScan } from '../tables/table-scan.ts';
+import { notedKeys, scanNotes, ToldKeys } from '../tables/told-keys.ts';
 import { toldChanges } from './logged-changes.ts';
 import { logicalCheck } from './logical-check.ts';
 import { rowsUnder } from './logical-database.ts';
@@ -23,7 +24,6 @@ import { orderAt } from './logical-place.ts';
 import type { LogicalShape } from './logical-shape.ts';
 import type { TableSnapshot } from './logical-snapshot.ts';
 import type { Lsn } from './pgoutput.ts';
-import { notedKeys, scanNotes, ToldKeys } from './told-keys.ts';
 
 export interface LogicalStreamOptions {
   readonly kind: string;

@@ -1,15 +1,14 @@
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../adapters/process/clock.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { SourceConnector } from '../../core/ports/source-connector.ts';
 import { acquireTestStack } from '../../stack/test-stack.ts';
 import { describeSourceConnector, type SourceTable, type SourceWorld } from '../../tests/contracts/source-connector.contract.ts';
+import { polledSource } from '../../tests/polled-world.ts';
+import { applicationName, openPostgresWorld } from '../../tests/postgres-world.ts';
 import { SourceHouse } from '../../tests/source-world.ts';
-import { openTestDatabase } from '../../tests/test-database.ts';
-import { createPolledSource } from '../tables/polled-source.ts';
-import { polledTableOptions } from '../tables/table-options.ts';
+import type { TestDatabase } from '../../tests/test-database.ts';
 import { PostgresTableReader } from './postgres-table-reader.ts';
-import { quoted } from './table-shape.ts';
 
 type Mode = 'compare' | 'timestamp';
 
@@ -19,111 +18,50 @@ const modeOptions: Readonly<Record<Mode, object>> = {
 };
 
 function polledPostgres(url: string, mode: Mode, tables: readonly SourceTable[], batchRowsMax: number): SourceConnector {
-  return createPolledSource({
-    tables: tables.map(({ kind, key = [], onSchemaChange = 'pause' }) => ({
-      kind,
-      key,
-      occurredAt: undefined,
-      options: polledTableOptions.parse({ ...modeOptions[mode], onSchemaChange, every: '100ms' }),
-    })),
-    reader: new PostgresTableReader({ url, connectionsMax: 4, timeoutMs: 10_000, applicationName: 'source-under-test' }),
-    polling: { intervalMs: 100, batchRecordsMax: batchRowsMax },
-    clock: systemClock,
-  });
+  const reader = new PostgresTableReader({ url, connectionsMax: 4, timeoutMs: 10_000, applicationName });
+  return polledSource(reader, modeOptions[mode], tables, batchRowsMax);
 }
 
-async function openWorld(mode: Mode): Promise<SourceWorld> {
-  const database = await openTestDatabase();
-  const { pool, url } = database;
-  const name = new URL(url).pathname.slice(1);
-  const changed = 'changed TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()';
+function openWorld(mode: Mode): Promise<SourceWorld> {
+  const connect = (url: string, tables: readonly SourceTable[], most: number) => polledPostgres(url, mode, tables, most);
+  return openPostgresWorld({ hasWatermark: true, connect, createEdges });
+}
+
+async function createEdges({ pool }: TestDatabase, table: string): Promise<JsonObject> {
+  await pool.query(`
+    CREATE TYPE mood AS ENUM ('sad', 'happy');
+    CREATE TABLE ${table} (id TEXT PRIMARY KEY, changed TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(), price NUMERIC(38,10), any_number NUMERIC, big INT8, small INT2, ratio FLOAT8,
+      code CHAR(5), empty TEXT, nothing TEXT, at TIMESTAMPTZ, local TIMESTAMP, forever TIMESTAMPTZ, last DATE, raw BYTEA, extra JSONB,
+      said JSON, tags TEXT[], numbers INT[], mood mood, ref UUID, flag BOOLEAN, long TEXT, words TEXT, took INTERVAL);
+    INSERT INTO ${table} VALUES ('edge', clock_timestamp(), 1234567890123456789012345678.0123456789, 0.12345678901234567890123, 9223372036854775807,
+      -32768, 'NaN', 'ab', '', NULL, '2026-03-01 12:00:00.123456+02', '2026-03-01 12:00:00.1', 'infinity', '9999-12-31', '\\x00ff',
+      '{"b": 1.10, "a": [1, null]}', '{"z": 1}', '{a,"b c",NULL}', '{1,2}', 'happy', '6f9619ff-8b86-d011-b42d-00c04fc964ff',
+      true, repeat('ü', 2500000), 'Zażółć 漢字 😀', '1 day 02:00')`);
   return {
-    async createTable(table) {
-      await pool.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, name TEXT, qty INT, ${changed})`);
-    },
-    async createKeyless(table) {
-      await pool.query(`CREATE TABLE ${table} (id INT, name TEXT, qty INT, ${changed})`);
-    },
-    async put(table, rows) {
-      await pool.query(
-        `WITH given AS (SELECT * FROM jsonb_to_recordset($1) AS r(id int, name text, qty int)),
-           updated AS (UPDATE ${table} t SET name = g.name, qty = g.qty, changed = clock_timestamp() FROM given g WHERE t.id = g.id RETURNING t.id)
-         INSERT INTO ${table} (id, name, qty) SELECT id, name, qty FROM given WHERE id NOT IN (SELECT id FROM updated)`,
-        [JSON.stringify(rows)],
-      );
-    },
-    async remove(table, ids) {
-      await pool.query(`DELETE FROM ${table} WHERE id = ANY($1)`, [ids]);
-    },
-    async rekey(table, from, to) {
-      await pool.query(`UPDATE ${table} SET id = $2, changed = clock_timestamp() WHERE id = $1`, [from, to]);
-    },
-    async addColumn(table, column) {
-      await pool.query(`ALTER TABLE ${table} ADD COLUMN ${column} TEXT`);
-    },
-    async dropTable(table) {
-      await pool.query(`DROP TABLE ${table}`);
-    },
-    async createEdges(table) {
-      await pool.query(`
-        CREATE TYPE mood AS ENUM ('sad', 'happy');
-        CREATE TABLE ${table} (id TEXT PRIMARY KEY, ${changed}, price NUMERIC(38,10), any_number NUMERIC, big INT8, small INT2, ratio FLOAT8,
-          code CHAR(5), empty TEXT, nothing TEXT, at TIMESTAMPTZ, local TIMESTAMP, forever TIMESTAMPTZ, last DATE, raw BYTEA, extra JSONB,
-          said JSON, tags TEXT[], numbers INT[], mood mood, ref UUID, flag BOOLEAN, long TEXT, words TEXT, took INTERVAL);
-        INSERT INTO ${table} VALUES ('edge', clock_timestamp(), 1234567890123456789012345678.0123456789, 0.12345678901234567890123, 9223372036854775807,
-          -32768, 'NaN', 'ab', '', NULL, '2026-03-01 12:00:00.123456+02', '2026-03-01 12:00:00.1', 'infinity', '9999-12-31', '\\x00ff',
-          '{"b": 1.10, "a": [1, null]}', '{"z": 1}', '{a,"b c",NULL}', '{1,2}', 'happy', '6f9619ff-8b86-d011-b42d-00c04fc964ff',
-          true, repeat('ü', 2500000), 'Zażółć 漢字 😀', '1 day 02:00')`);
-      return {
-        id: 'edge',
-        price: '1.2345678901234567890123456780123456789e+27',
-        any_number: '0.12345678901234567890123',
-        big: '9223372036854775807',
-        small: -32768,
-        ratio: 'NaN',
-        code: 'ab   ',
-        empty: '',
-        nothing: null,
-        at: '2026-03-01T10:00:00.123456+00:00',
-        local: '2026-03-01T12:00:00.1',
-        forever: 'infinity',
-        last: '9999-12-31',
-        raw: '\\x00ff',
-        extra: { a: [1, null], b: 1.1 },
-        said: { z: 1 },
-        tags: ['a', 'b c', null],
-        numbers: [1, 2],
-        mood: 'happy',
-        ref: '6f9619ff-8b86-d011-b42d-00c04fc964ff',
-        flag: true,
-        long: 'ü'.repeat(2_500_000),
-        words: 'Zażółć 漢字 😀',
-        took: 'P1DT2H',
-      };
-    },
-    async breakConnections() {
-      await pool.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'source-under-test'`,
-      );
-    },
-    async connectorWithoutRight(table) {
-      await pool.query(`CREATE ROLE "${name}_reader" LOGIN PASSWORD 'p'`);
-      const restricted = new URL(url);
-      restricted.username = `${name}_reader`;
-      restricted.password = 'p';
-      return {
-        connector: polledPostgres(restricted.href, mode, [{ kind: table }], 50),
-        async grant() {
-          await pool.query(`GRANT SELECT ON ${table} TO "${name}_reader"`);
-        },
-      };
-    },
-    connector: async (tables, batchRowsMax) => polledPostgres(url, mode, tables, batchRowsMax),
-    async close() {
-      await pool.query(`DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}_reader') THEN
-        DROP OWNED BY ${quoted(`${name}_reader`)}; DROP ROLE ${quoted(`${name}_reader`)}; END IF; END $$`);
-      await database.close();
-    },
+    id: 'edge',
+    price: '1.2345678901234567890123456780123456789e+27',
+    any_number: '0.12345678901234567890123',
+    big: '9223372036854775807',
+    small: -32768,
+    ratio: 'NaN',
+    code: 'ab   ',
+    empty: '',
+    nothing: null,
+    at: '2026-03-01T10:00:00.123456+00:00',
+    local: '2026-03-01T12:00:00.1',
+    forever: 'infinity',
+    last: '9999-12-31',
+    raw: '\\x00ff',
+    extra: { a: [1, null], b: 1.1 },
+    said: { z: 1 },
+    tags: ['a', 'b c', null],
+    numbers: [1, 2],
+    mood: 'happy',
+    ref: '6f9619ff-8b86-d011-b42d-00c04fc964ff',
+    flag: true,
+    long: 'ü'.repeat(2_500_000),
+    words: 'Zażółć 漢字 😀',
+    took: 'P1DT2H',
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SourceConnector } from '../../core/ports/source-connector.ts';
 import type { SourceEntity } from '../declaration.ts';
-import { createPolledSource } from '../tables/polled-source.ts';
+import { createPolledSource, type TableSource } from '../tables/polled-source.ts';
+import { TableSystem } from '../tables/table-system.ts';
 import { createLogicalSource } from './logical-source.ts';
 import { PostgresTableReader } from './postgres-table-reader.ts';
 import type { PostgresTableOptions } from './source-options.ts';
@@ -30,7 +31,7 @@ export function createPostgresSource(options: PostgresSourceOptions): SourceConn
     const { mode } = entity.options;
     return mode === 'logical' ? [] : [{ ...entity, options: { ...entity.options, mode } }];
   });
-  const parts: SourceConnector[] = [];
+  const parts: TableSource[] = [];
   if (polled.length > 0) {
     const reader = new PostgresTableReader({ url, connectionsMax: poolMax, timeoutMs, applicationName });
     parts.push(createPolledSource({ tables: polled, reader, polling, clock }));
@@ -58,6 +59,7 @@ export function createPostgresSource(options: PostgresSourceOptions): SourceConn
   }
   return {
     streams: parts.flatMap(({ streams }) => streams),
+    reader: parts.reduce((all, { reader }) => all.with(reader), new TableSystem(new Map())),
     close: async () => {
       await Promise.all(parts.map((part) => part.close()));
     },

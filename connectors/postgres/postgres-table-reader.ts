@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type {
   KeyBound,
   KeyRange,
@@ -8,15 +8,14 @@ import type {
   TableShape,
   WatermarkBound,
 } from '../../core/ports/table-reader.ts';
+import { underKeys } from '../tables/key-groups.ts';
+import { type PostgresPlace, PostgresPool } from './postgres-pool.ts';
 import { asSourceError } from './source-fault.ts';
 import { type PostgresShape, readSourceShape } from './source-shape.ts';
+import { sqlStateOf } from './sql-state.ts';
 import { quoted } from './table-shape.ts';
 
-export interface PostgresReaderOptions {
-  readonly url: string;
-  readonly connectionsMax: number;
-  readonly timeoutMs: number;
-  readonly applicationName: string;
+export interface PostgresReaderOptions extends PostgresPlace {
   /** The moment everything is read at, as another session exported it; without it each question has its own. */
   readonly snapshot?: string;
 }
@@ -26,32 +25,20 @@ export const rowSettings = `SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'I
   SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'`;
 
 export class PostgresTableReader implements TableReader {
-  readonly #pool: pg.Pool;
+  readonly #pool: PostgresPool;
   readonly #begin: string;
 
-  constructor(options: PostgresReaderOptions) {
-    const { snapshot } = options;
+  constructor({ snapshot, ...place }: PostgresReaderOptions) {
     const begin =
       snapshot === undefined
         ? 'BEGIN READ ONLY'
         : `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '${snapshot}'`;
-    this.#begin = `${begin}; ${rowSettings}; SET LOCAL statement_timeout = ${Math.ceil(options.timeoutMs)}`;
-    this.#pool = new pg.Pool({
-      connectionString: options.url,
-      max: options.connectionsMax,
-      application_name: options.applicationName,
-      connectionTimeoutMillis: Math.min(options.timeoutMs, 10_000),
-      // The server gives up first; the client does where the server is gone.
-      query_timeout: options.timeoutMs + 1_000,
-      keepAlive: true,
-    });
-    // A connection that breaks is replaced at the next use; without listeners it would stop the process.
-    this.#pool.on('error', () => undefined);
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+    this.#begin = `${begin}; ${rowSettings}`;
+    this.#pool = new PostgresPool(place);
   }
 
   describe(selection: TableSelection): Promise<TableShape> {
-    return this.#inTransaction(selection.table, (client) => readSourceShape(client, selection));
+    return this.#reading(selection.table, (client) => readSourceShape(client, selection));
   }
 
   rows(shape: TableShape, { after, upTo }: KeyRange, limit: number, columns: 'all' | 'key'): Promise<readonly TableRow[]> {
@@ -62,6 +49,22 @@ export class PostgresTableReader implements TableReader {
     const read = columns === 'all' ? shape.columns.map(({ name }) => name) : shape.key;
     const text = selectText(shape, read, conditions, shape.key, limit, columns === 'all' ? shape.watermark : null);
     return this.#select(shape, text, values);
+  }
+
+  rowsUnder(shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    const { types } = shape as PostgresShape;
+    const parts = shape.key.map((_column, at) => `k${at}`);
+    const given = parts.map((_part, at) => `$${at + 1}::text[]`).join(', ');
+    const bounds = shape.key.map((column, at) => `${parts[at]}::${types.get(column)!.type}`).join(', ');
+    const isAsked = `${keyList(shape)} IN (SELECT ${bounds} FROM unnest(${given}) AS given(${parts.join(', ')}))`;
+    const read = shape.columns.map(({ name }) => name);
+    const ask = (some: readonly KeyBound[]) =>
+      this.#select(
+        shape,
+        selectText(shape, read, [isAsked], shape.key, some.length, shape.watermark),
+        shape.key.map((_column, at) => some.map((key) => key[at]!)),
+      );
+    return underKeys(keys, ask, (error) => sqlStateOf(error)?.startsWith('22') === true);
   }
 
   rowsSince(shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]> {
@@ -81,7 +84,7 @@ export class PostgresTableReader implements TableReader {
 
   async highestWatermark(shape: TableShape): Promise<string | null> {
     const text = `SELECT max(${quoted(shape.watermark!)})::text AS highest FROM ${shape.name}`;
-    const { rows } = await this.#inTransaction(shape.name, (client) => client.query<{ highest: string | null }>(text));
+    const { rows } = await this.#reading(shape.name, (client) => client.query<{ highest: string | null }>(text));
     return rows[0]!.highest;
   }
 
@@ -92,18 +95,16 @@ export class PostgresTableReader implements TableReader {
       category === 'D'
         ? `SELECT ($1::${type} - make_interval(secs => $2::float / 1000))::text AS before`
         : 'SELECT ($1::numeric - $2::numeric)::text AS before';
-    const { rows } = await this.#inTransaction(shape.name, (client) =>
-      client.query<{ before: string }>(text, [watermark, overlapMs]),
-    );
+    const { rows } = await this.#reading(shape.name, (client) => client.query<{ before: string }>(text, [watermark, overlapMs]));
     return rows[0]!.before;
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#pool.close();
   }
 
-  async #select(shape: TableShape, text: string, values: readonly string[]): Promise<TableRow[]> {
-    const { rows } = await this.#inTransaction(shape.name, (client) =>
+  async #select(shape: TableShape, text: string, values: readonly (string | readonly string[])[]): Promise<TableRow[]> {
+    const { rows } = await this.#reading(shape.name, (client) =>
       client.query<(string | null)[]>({ text, values: [...values], rowMode: 'array' }),
     );
     const keyParts = shape.key.length;
@@ -114,26 +115,11 @@ export class PostgresTableReader implements TableReader {
     }));
   }
 
-  async #inTransaction<T>(place: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    let client: pg.PoolClient;
+  async #reading<T>(table: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     try {
-      client = await this.#pool.connect();
+      return await this.#pool.transact(this.#begin, work);
     } catch (error) {
-      throw asSourceError(error, 'PostgreSQL');
-    }
-    let broken: Error | undefined;
-    try {
-      await client.query(this.#begin);
-      const result = await work(client);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch((failed: Error) => {
-        broken = failed;
-      });
-      throw asSourceError(error, place);
-    } finally {
-      client.release(broken);
+      throw asSourceError(error, table);
     }
   }
 }

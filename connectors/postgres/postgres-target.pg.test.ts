@@ -3,8 +3,8 @@ import { parseExact } from '../../core/json.ts';
 import type { TargetRow } from '../../core/ports/target-connector.ts';
 import { describeTargetConnector } from '../../tests/contracts/target-connector.ts';
 import { openTestDatabase, type TestDatabase } from '../../tests/test-database.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 import { PostgresTarget } from './postgres-target.ts';
-import type { TableDeclaration } from './table-shape.ts';
 
 const products: TableDeclaration = { kind: 'product', table: 'product', key: ['sku'], deletes: true, columns: undefined };
 

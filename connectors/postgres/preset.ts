@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { postgresAddress } from '../../core/config/address.ts';
 import { postgresTarget } from '../../core/config/targets.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { SourceConnector, SourceStream, StreamCheck } from '../../core/ports/source-connector.ts';
 import { type ConnectorDeclaration, declareConnector } from '../declaration.ts';
-import { postgresSourceOptions, postgresTableOptions, postgresTableProblem, postgresUrl } from './source-options.ts';
+import { declaredTables } from '../tables/table-declaration.ts';
+import { postgresSourceOptions, postgresTableOptions, postgresTableProblem } from './source-options.ts';
 
 export interface Preset {
   readonly name: string;
@@ -24,7 +26,7 @@ export function declarePreset(preset: Preset): ConnectorDeclaration {
     description,
     capabilities: { snapshot: true, changes: 'polled', deletes: true, target: true },
     source: {
-      options: postgresSourceOptions.extend({ url: postgresUrl(urlHint), ca }),
+      options: postgresSourceOptions.extend({ url: postgresAddress.describe(urlHint), ca }),
       entity: postgresTableOptions,
       problemOf: postgresTableProblem,
       async create({ options, ...context }) {
@@ -43,7 +45,7 @@ export function declarePreset(preset: Preset): ConnectorDeclaration {
       },
     },
     target: {
-      options: postgresTarget.options.extend({ url: postgresUrl(urlHint), ca }),
+      options: postgresTarget.options.extend({ url: postgresAddress.describe(urlHint), ca }),
       entity: postgresTarget.entity,
       async create({ target, options, entities, timeoutMs }) {
         const { PostgresTarget } = await import('./postgres-target.ts');
@@ -51,13 +53,7 @@ export function declarePreset(preset: Preset): ConnectorDeclaration {
           url: secured(options.url, options.ca),
           connectionsMax: options.poolMax,
           timeoutMs,
-          tables: entities.map(({ kind, key, deletes, fields, options: { table } }) => ({
-            kind,
-            table,
-            key,
-            deletes,
-            columns: fields,
-          })),
+          tables: declaredTables(entities),
           applicationName: `syncline-target-${target}`,
         });
       },

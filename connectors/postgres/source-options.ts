@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addressProblem } from '../../core/config/address.ts';
+import { postgresAddress } from '../../core/config/address.ts';
 import { durationMs } from '../../core/config/units.ts';
 import { polledTableOptions, tableOptionsProblem } from '../tables/table-options.ts';
 
@@ -8,19 +8,9 @@ const objectName = z
   .regex(/^[a-z0-9_]{1,50}$/, 'a name is at most 50 lower-case letters, digits and `_`')
   .optional();
 
-export function postgresUrl(what: string) {
-  return z
-    .string()
-    .superRefine((text, context) => {
-      const message = addressProblem(text, ['postgres', 'postgresql'], 'postgres://…');
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    })
-    .describe(what);
-}
-
 export const postgresSourceOptions = z.strictObject({
-  url: postgresUrl('Where the database is.'),
-  directUrl: postgresUrl('For `mode: logical`, where `url` is a pooler: the server itself.').optional(),
+  url: postgresAddress.describe('Where the database is.'),
+  directUrl: postgresAddress.describe('For `mode: logical`, where `url` is a pooler: the server itself.').optional(),
   poolMax: z.int().min(1).max(100).default(4).describe('Connections one process opens at most.'),
   timeoutMs: durationMs({ min: 100, max: 3_600_000 }).prefault('60s').describe('How long one question may take.'),
   slot: objectName.describe('For `mode: logical`: the replication slot; without it `syncline_` and the name of the source.'),

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { nearestName } from '../../core/config/suggestion.ts';
 import { SyncError } from '../../core/errors.ts';
 import type { TableSelection, TableShape } from '../../core/ports/table-reader.ts';
-import { quoted } from './table-shape.ts';
+import { type NamedColumns, unknownColumn } from '../tables/named-columns.ts';
+import { quoted, readUniqueKeys } from './table-shape.ts';
 
 /** A table with what the statements need to know of it. */
 export interface PostgresShape extends TableShape {
@@ -35,11 +36,12 @@ export async function readSourceShape(client: pg.ClientBase, selection: TableSel
   const relation = await findRelation(client, schema!, table!, name, misfit);
   const { rows } = await client.query<ColumnRow>(columnsText, [relation.oid]);
   const columns = new Map(rows.map((column) => [column.name, column]));
+  const named = { name, columns };
   const key = selection.key.length > 0 ? selection.key : await primaryKey(client, relation.oid);
   if (key.length === 0) throw misfit(`${name} has no primary key: name the columns that tell its rows apart under \`key\``);
-  for (const column of key) requireColumn(columns, name, column, 'the key', misfit);
-  for (const column of selection.columns ?? []) requireColumn(columns, name, column, '`columns`', misfit);
-  if (selection.watermark !== null) requireColumn(columns, name, selection.watermark, '`watermark`', misfit);
+  for (const column of key) requireColumn(named, column, 'the key', misfit);
+  for (const column of selection.columns ?? []) requireColumn(named, column, '`columns`', misfit);
+  if (selection.watermark !== null) requireColumn(named, selection.watermark, '`watermark`', misfit);
   const wanted = new Set([...(selection.columns ?? columns.keys()), ...key, selection.watermark ?? key[0]!]);
   const read = rows.filter((column) => wanted.has(column.name));
   if (read.some(({ readable }) => !readable)) {
@@ -125,14 +127,8 @@ async function checkKey(
   misfit: Misfit,
 ): Promise<void> {
   const list = key.map(quoted).join(', ');
-  const unique = await client.query<{ columns: string[] }>(
-    `SELECT array_agg(a.attname::text) AS columns
-     FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1])
-     WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-     GROUP BY i.indexrelid`,
-    [oid],
-  );
-  const isUnique = unique.rows.some((index) => index.columns.every((column) => key.includes(column)));
+  const uniqueKeys = await readUniqueKeys(client, oid);
+  const isUnique = uniqueKeys.some((unique) => unique.every((column) => key.includes(column)));
   if (!key.every((column) => columns.get(column)!.not_null)) {
     const empty = await client.query(
       `SELECT 1 FROM ${name} WHERE ${key.map((column) => `${quoted(column)} IS NULL`).join(' OR ')} LIMIT 1`,
@@ -148,16 +144,6 @@ async function checkKey(
     throw misfit(`the key (${list}) does not tell the rows of ${name} apart: ${twice.rows[0]!.key} stands in more than one`);
 }
 
-function requireColumn(
-  columns: ReadonlyMap<string, ColumnRow>,
-  table: string,
-  name: string,
-  whose: string,
-  misfit: Misfit,
-): void {
-  if (columns.has(name)) return;
-  const near = nearestName(name, columns.keys());
-  throw misfit(
-    `${whose} names ${quoted(name)}, but ${table} has no such column${near === undefined ? '' : `: did you mean ${quoted(near)}?`}`,
-  );
+function requireColumn(table: NamedColumns<ColumnRow>, column: string, whose: string, misfit: Misfit): void {
+  if (!table.columns.has(column)) throw misfit(unknownColumn(table, column, whose, quoted));
 }

@@ -1,17 +1,7 @@
 import type pg from 'pg';
-import { nearestName } from '../../core/config/suggestion.ts';
 import { SyncError } from '../../core/errors.ts';
-
-/** One kind of entity as a table. */
-export interface TableDeclaration {
-  readonly kind: string;
-  /** `name`, or `schema.name`. */
-  readonly table: string;
-  readonly key: readonly string[];
-  readonly deletes: boolean;
-  /** The columns the mapping writes; undefined where that depends on the record. */
-  readonly columns: readonly string[] | undefined;
-}
+import { fittingKey } from '../tables/fitting-table.ts';
+import type { TableDeclaration } from '../tables/table-declaration.ts';
 
 export interface Column {
   readonly name: string;
@@ -53,13 +43,16 @@ interface ColumnRow {
   generated: boolean;
 }
 
+type Queryable = Pick<pg.ClientBase, 'query'>;
+type Misfit = (message: string) => SyncError;
+
 /** What the database says of the table, held against what the configuration says. */
-export async function readTableShape(pool: pg.Pool, declaration: TableDeclaration): Promise<TableShape> {
+export async function readTableShape(client: Queryable, declaration: TableDeclaration): Promise<TableShape> {
   const [schema, table] = declaration.table.includes('.') ? declaration.table.split('.') : ['public', declaration.table];
   const name = `${quoted(schema!)}.${quoted(table!)}`;
   const misfit = (message: string) =>
     new SyncError('target.misconfigured', message, { details: { table: name, kind: declaration.kind } });
-  const found = await pool.query<TableRow>(
+  const found = await client.query<TableRow>(
     `SELECT c.oid::int8 AS oid, current_user AS "user", pg_is_in_recovery() AS standby,
             current_setting('default_transaction_read_only') AS read_only,
             has_any_column_privilege(c.oid, 'SELECT') AS selects, has_any_column_privilege(c.oid, 'INSERT') AS inserts,
@@ -70,7 +63,7 @@ export async function readTableShape(pool: pg.Pool, declaration: TableDeclaratio
   const row = found.rows[0];
   if (row === undefined) throw misfit(`the table ${name} does not exist in this database, or its schema may not be used`);
   checkPermissions(row, name, declaration.deletes, misfit);
-  const { rows } = await pool.query<ColumnRow>(
+  const { rows } = await client.query<ColumnRow>(
     `SELECT a.attname AS name, a.attnotnull AS not_null, pg_get_expr(d.adbin, d.adrelid) AS preset,
             (a.attgenerated <> '' OR a.attidentity = 'a') AS generated
      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -88,17 +81,10 @@ export async function readTableShape(pool: pg.Pool, declaration: TableDeclaratio
       },
     ]),
   );
-  for (const column of declaration.key) requireColumn(columns, name, column, 'the key', misfit);
-  for (const column of declaration.columns ?? [])
-    requireColumn(columns, name, column, `the mapping rule \`fields.${column}\``, misfit);
-  if (!(await isUnique(pool, row.oid, declaration.key))) {
-    const list = declaration.key.map(quoted).join(', ');
-    throw misfit(`no unique index stands over the key of ${name}: CREATE UNIQUE INDEX ON ${name} (${list})`);
-  }
+  const uniqueKeys = await readUniqueKeys(client, row.oid);
+  fittingKey({ name, columns, uniqueKeys }, declaration, quoted, 'CREATE UNIQUE INDEX');
   return { kind: declaration.kind, name, key: declaration.key, columns };
 }
-
-type Misfit = (message: string) => SyncError;
 
 function checkPermissions(row: TableRow, name: string, deletes: boolean, misfit: Misfit): void {
   if (row.standby) throw misfit('this server is a standby, which takes no writes: name the primary');
@@ -116,25 +102,14 @@ function checkPermissions(row: TableRow, name: string, deletes: boolean, misfit:
   }
 }
 
-function requireColumn(columns: ReadonlyMap<string, Column>, table: string, name: string, whose: string, misfit: Misfit): void {
-  const column = columns.get(name);
-  if (column === undefined) throw misfit(unknownColumn(columns, table, name, whose));
-  if (column.generated) throw misfit(`${whose} names the column ${quoted(name)} of ${table}, which the database alone fills`);
-}
-
-export function unknownColumn(columns: ReadonlyMap<string, Column>, table: string, name: string, whose: string): string {
-  const near = nearestName(name, columns.keys());
-  return `${whose} names ${quoted(name)}, but ${table} has no such column${near === undefined ? '' : `: did you mean ${quoted(near)}?`}`;
-}
-
-async function isUnique(pool: pg.Pool, oid: string, key: readonly string[]): Promise<boolean> {
-  const { rows } = await pool.query<{ columns: string[] }>(
+/** Of every index that tells all rows apart. */
+export async function readUniqueKeys(client: Queryable, oid: string): Promise<string[][]> {
+  const { rows } = await client.query<{ columns: string[] }>(
     `SELECT array_agg(a.attname::text) AS columns
      FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1])
      WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
      GROUP BY i.indexrelid`,
     [oid],
   );
-  const wanted = [...key].sort().join('\0');
-  return rows.some(({ columns }) => columns.sort().join('\0') === wanted);
+  return rows.map(({ columns }) => columns);
 }

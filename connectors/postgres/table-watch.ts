@@ -1,7 +1,7 @@
 import { SyncError } from '../../core/errors.ts';
 import type { LogicalDatabase } from './logical-database.ts';
+import { publishedTables } from './logical-publication.ts';
 import { type LogicalShape, signaturesText } from './logical-shape.ts';
-import { publishedTables } from './logical-slot.ts';
 
 const freshMs = 5_000;
 

@@ -1,5 +1,7 @@
-import { isSyncError, SyncError } from '../../core/errors.ts';
+import { isSyncError, reasonOf, SyncError } from '../../core/errors.ts';
 import { TargetRejected } from '../../core/ports/target-connector.ts';
+import { NotConnected } from './postgres-pool.ts';
+import { grantAdvice, sqlStateOf } from './sql-state.ts';
 
 /** The row appeared or was locked by others in between: the same again finds it. */
 const repeatCodes: ReadonlySet<string> = new Set(['40001', '40P01']);
@@ -17,10 +19,12 @@ export function targetFaultOf(error: unknown): TargetFault {
   return permissionCodes.has(code) ? 'permission' : 'world';
 }
 
-/** As the port wants it told. */
-export function asTargetError(error: unknown, place: string): Error {
+/** As the port wants it told. `table`: the one that was asked; null where the question was about the server. */
+export function asTargetError(error: unknown, table: string | null): Error {
   if (isSyncError(error) || error instanceof TargetRejected) return error;
-  const message = error instanceof Error ? error.message || error.name : String(error);
+  if (error instanceof NotConnected) return asTargetError(error.cause, null);
+  const message = reasonOf(error);
+  const told = `${table ?? 'PostgreSQL'}: ${message}`;
   switch (targetFaultOf(error)) {
     case 'data': {
       const { column, constraint } = error as { column?: string; constraint?: string };
@@ -30,18 +34,11 @@ export function asTargetError(error: unknown, place: string): Error {
         error,
       );
     }
-    case 'permission':
-      return new SyncError('target.misconfigured', `${place}: ${message}${adviceOf(error, place)}`, { cause: error });
+    case 'permission': {
+      const advice = grantAdvice(error, table, 'SELECT, INSERT, UPDATE, DELETE', 'the user of the target');
+      return new SyncError('target.misconfigured', told + advice, { cause: error });
+    }
     default:
-      return new SyncError('target.unavailable', `${place}: ${message}`, { cause: error });
+      return new SyncError('target.unavailable', told, { cause: error });
   }
-}
-
-function adviceOf(error: unknown, place: string): string {
-  return sqlStateOf(error) === '42501' ? `; GRANT SELECT, INSERT, UPDATE, DELETE ON ${place} to the user of the target` : '';
-}
-
-function sqlStateOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }

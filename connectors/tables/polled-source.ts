@@ -3,6 +3,7 @@ import type { SourceConnector } from '../../core/ports/source-connector.ts';
 import type { TableReader } from '../../core/ports/table-reader.ts';
 import type { PolledTableOptions } from './table-options.ts';
 import { TableStream, type TableStreamOptions } from './table-stream.ts';
+import { TableSystem } from './table-system.ts';
 
 /** One kind of entity that is a table. */
 export interface PolledTable {
@@ -21,10 +22,17 @@ export interface PolledSourceOptions {
   readonly clock: Clock;
 }
 
+/** A source whose tables can be asked what they hold. */
+export interface TableSource extends SourceConnector {
+  readonly reader: TableSystem;
+}
+
 /** A stream for each table: none waits for another. */
-export function createPolledSource({ tables, reader, polling, clock }: PolledSourceOptions): SourceConnector {
+export function createPolledSource({ tables, reader, polling, clock }: PolledSourceOptions): TableSource {
+  const streams = tables.map((table) => streamOptionsOf(table, polling));
   return {
-    streams: tables.map((table) => new TableStream({ ...streamOptionsOf(table, polling), reader, clock })),
+    streams: streams.map((options) => new TableStream({ ...options, reader, clock })),
+    reader: new TableSystem(new Map(streams.map(({ kind, selection }) => [kind, { reader, selection }]))),
     close: () => reader.close(),
   };
 }

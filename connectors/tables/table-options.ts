@@ -4,6 +4,11 @@ import { cronProblem } from './schedule.ts';
 
 const columnName = z.string().min(1).max(128);
 
+/** Of a connection that is given up when it does not answer. */
+export const questionTimeout = durationMs({ min: 1_000, max: 3_600_000 })
+  .prefault('60s')
+  .describe('How long one question may take. Then the connection is given up and opened anew.');
+
 /** What a connector of tables asks of each kind of entity, beside what every source has. */
 export const polledTableOptions = z.strictObject({
   table: z

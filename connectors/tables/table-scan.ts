@@ -44,6 +44,8 @@ interface FiledRow {
   readonly read: TableRow;
   /** The text that is compared. */
   readonly token: string;
+  /** Where it had to be made out for that. */
+  readonly row?: IdentifiedRow;
 }
 
 interface KnownRow extends FiledRow {
@@ -127,8 +129,14 @@ export class TableScan {
     const columns = compares === 'rows' || tellsAll ? 'all' : 'key';
     const rows = await reader.rows(voice.shape, { after: this.#place.after, upTo }, limit, columns);
     if (rows.length > 0 && columns === 'all') this.#rowBytes = Math.max(1, bytesOf(rows) / rows.length);
-    const token = compares === 'rows' ? (row: TableRow) => row.text : (row: TableRow) => identifyRow(voice.shape, row).key;
-    return { rows: rows.map((read) => ({ read, token: token(read) })), complete: rows.length < limit };
+    return { rows: rows.map((read) => this.#filed(read)), complete: rows.length < limit };
+  }
+
+  #filed(read: TableRow): FiledRow {
+    const { voice, compares } = this.#options;
+    if (compares === 'rows') return { read, token: read.text };
+    const row = identifyRow(voice.shape, read);
+    return { read, token: row.key, row };
   }
 
   /** So many that a chunk that has grown a little is read whole, and so few that large rows do not fill the memory. */
@@ -149,7 +157,7 @@ export class TableScan {
   async #differences({ rows }: Page, known: ChunkEntries): Promise<{ changes: SourceChange[]; told: KnownRow[] }> {
     const { voice, compares, tellsAll, nowMs } = this.#options;
     const [order, now] = [this.#order(), nowMs()];
-    const identified = rows.map((filed): KnownRow => ({ ...filed, row: identifyRow(voice.shape, filed.read) }));
+    const identified = rows.map((filed): KnownRow => ({ ...filed, row: filed.row ?? identifyRow(voice.shape, filed.read) }));
     checkDistinct(voice, identified);
     const unread = compares === 'keys' && !tellsAll && identified.some(({ row }) => !known.has(row.key));
     const whole = unread ? await this.#wholeRows(rows) : undefined;

@@ -69,7 +69,7 @@ class Reader {
 
   async rest(): Promise<void> {
     // The watermark's overlap ends, and the keys are compared.
-    for (let quiet = this.passes + 4; this.passes < quiet; ) await this.step();
+    for (let quiet = this.passes + 4 + this.#compareKeysEveryMs; this.passes < quiet; ) await this.step();
   }
 
   standing(): Record<string, unknown> {
@@ -106,12 +106,16 @@ class Reader {
   }
 }
 
-test.each(['compare', 'timestamp'] as const)(
-  'mode %s: whatever happens between two chunks, what is told in the end is what stands in the table',
-  async (mode) => {
+test.each([
+  ['compare', 1],
+  ['timestamp', 1],
+  ['timestamp', 20],
+] as const)(
+  'mode %s: whatever happens between two chunks, what is told in the end is what stands in the table (keys every %i ms)',
+  async (mode, compareKeysEveryMs) => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(60), { maxLength: 60 }), fc.array(deed, { maxLength: 120 }), async (first, deeds) => {
-        const reader = new Reader(mode);
+        const reader = new Reader(mode, compareKeysEveryMs);
         for (const id of first) reader.table.put(`p${id}`, 0);
         for (const what of deeds) {
           if (what.kind === 'put') reader.table.put(`p${what.id}`, what.value);
@@ -122,6 +126,7 @@ test.each(['compare', 'timestamp'] as const)(
         await reader.rest();
         const standing = Object.fromEntries([...reader.table.rowsById].map(([id, { value }]) => [id, value]));
         expect(reader.standing()).toEqual(standing);
+        expect([...reader.notes.keys()].filter((name) => name.startsWith('~'))).toEqual([]);
         for (const [key, of] of reader.told) {
           const positions = of.map(({ position }) => position);
           expect([key, positions]).toEqual([key, [...positions].sort()]);
@@ -183,4 +188,46 @@ test('a row that changes twice while the risen ones are read is told as it was l
   reader.table.put('p0', 2);
   while (reader.passes < 3) await reader.step();
   expect(reader.standing()).toMatchObject({ p0: 2, p11: 1 });
+});
+
+test('a row that is told and gone before the keys are compared is told as deleted then', async () => {
+  const reader = new Reader('timestamp', 50);
+  reader.table.put('a', 0);
+  while (reader.passes < 60) await reader.step();
+  reader.table.put('b', 1);
+  while (!reader.told.has('b')) await reader.step();
+  reader.table.put('b', 2);
+  for (let quiet = reader.passes + 3; reader.passes < quiet; ) await reader.step();
+  expect(reader.standing()).toEqual({ a: 0, b: 2 });
+  reader.table.remove('b');
+  for (let quiet = reader.passes + 60; reader.passes < quiet; ) await reader.step();
+  expect(reader.standing()).toEqual({ a: 0 });
+});
+
+test.each(['compare', 'timestamp'] as const)(
+  'mode %s: a row that a process sent before it died, and that is gone before the next one looks, is told as deleted',
+  async (mode) => {
+    let reader = new Reader(mode);
+    for (let stored = 0; !reader.told.has('a'); stored++) {
+      reader = new Reader(mode);
+      reader.table.put('a', 0);
+      for (let chunk = 0; chunk < stored; chunk++) await reader.step();
+      await reader.step('dies-sent');
+    }
+    reader.table.remove('a');
+    await reader.rest();
+    expect(reader.standing()).toEqual({});
+  },
+);
+
+test('rows that change are told without a note beside those of the scan', async () => {
+  const reader = new Reader('compare');
+  for (let id = 0; id < 20; id++) reader.table.put(`p${id}`, 0);
+  while (reader.passes < 2) await reader.step();
+  for (let id = 0; id < 20; id++) reader.table.put(`p${id}`, 1);
+  for (let quiet = reader.passes + 2; reader.passes < quiet; ) {
+    await reader.step();
+    expect([...reader.notes.keys()].filter((name) => name.startsWith('~'))).toEqual([]);
+  }
+  expect(reader.standing().p7).toBe(1);
 });

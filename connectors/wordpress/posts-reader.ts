@@ -1,6 +1,7 @@
 import { nearestName } from '../../core/config/suggestion.ts';
 import { SyncError } from '../../core/errors.ts';
 import type {
+  KeyBound,
   KeyRange,
   TableReader,
   TableRow,
@@ -77,6 +78,13 @@ export class PostsReader implements TableReader {
       ...(upTo === null ? [] : [`${expression} <= ${this.#literal(upTo[0]!)}`]),
     ];
     return columns === 'all' ? this.#compared(conditions, [expression], limit) : this.#keys(conditions, limit);
+  }
+
+  async rowsUnder(_shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]> {
+    const { expression } = keyQuery(this.#plan, this.#tables);
+    const literals = keys.flatMap(([key]) => keyLiteral(this.#plan, key!) ?? []);
+    if (literals.length === 0) return [];
+    return this.#posts([`${expression} IN (${literals.join(', ')})`], [expression], literals.length);
   }
 
   rowsSince(_shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]> {

@@ -1,8 +1,7 @@
-import { isRealDay } from '../canonical/instant.ts';
 import type { CanonicalRecord, ChangeEnvelope, ChangeEvent, GoldenRecord } from '../change-event.ts';
 import { SyncError } from '../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
-import { isPosition } from '../position.ts';
+import { isChecksum, isCount, isData, isInstant, isKey, isName, isPositionText, isUuid, need } from './message-field.ts';
 
 /**
  * What came over the wire, checked field by field: after this a payload is what its type says. Written out by hand
@@ -59,13 +58,13 @@ function checkChange(envelope: JsonObject): void {
 }
 
 function checkEnvelope(envelope: JsonObject): void {
-  const { operation, position } = envelope;
+  const { operation } = envelope;
   need(isUuid(envelope.eventId), 'eventId', 'a UUID');
   need(isName(envelope.source), 'source', 'a name');
   need(isName(envelope.kind), 'kind', 'a name');
   need(isKey(envelope.key), 'key', 'a text');
   need(isOperation(operation), 'operation', 'one of snapshot, create, update, delete');
-  need(typeof position === 'string' && isPosition(position), 'position', 'a position');
+  need(isPositionText(envelope.position), 'position', 'a position');
   need(isInstant(envelope.occurredAt), 'occurredAt', 'an RFC 3339 time in UTC');
   need(isKey(envelope.correlationId), 'correlationId', 'a text');
 }
@@ -83,47 +82,6 @@ function envelopeOf(value: JsonValue): JsonObject {
   throw new SyncError('record.malformed', 'the record is not a JSON object');
 }
 
-function need(holds: boolean, field: string, expected: string): void {
-  if (!holds) throw new SyncError('record.malformed', `${field} is not ${expected}`, { details: { field, expected } });
-}
-
-const nameCharactersMax = 255;
-const keyCharactersMax = 2_000;
-const uuidPattern = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
-const checksumPattern = /^[0-9a-f]{64}$/;
-const instantPattern =
-  /^(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z$/;
-
-function isName(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && value.length > 0 && value.length <= nameCharactersMax;
-}
-
-function isKey(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && value.length > 0 && value.length <= keyCharactersMax;
-}
-
-function isUuid(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && uuidPattern.test(value);
-}
-
-function isChecksum(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && checksumPattern.test(value);
-}
-
 function isOperation(value: JsonValue | undefined): boolean {
   return value === 'update' || value === 'create' || value === 'snapshot' || value === 'delete';
-}
-
-function isData(value: JsonValue | undefined): boolean {
-  return value === null || isJsonObject(value);
-}
-
-function isCount(value: JsonValue | undefined): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isInstant(value: JsonValue | undefined): boolean {
-  if (typeof value !== 'string' || !instantPattern.test(value)) return false;
-  const day = Number(value.slice(8, 10));
-  return day <= 28 || isRealDay({ year: Number(value.slice(0, 4)), month: Number(value.slice(5, 7)), day });
 }

@@ -21,6 +21,9 @@ interface RefusalMessage {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** How the bytes of a refusal begin, and those of no other record. */
+export const refusalBeginning = '{"refused":';
+
 export function encodeRefusal({ event: { data: _, ...refused }, error }: Refusal): string {
   const message: RefusalMessage = { refused, code: error.code, reason: error.message, details: error.details };
   return JSON.stringify(message);

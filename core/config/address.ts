@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 const portMax = 65_535;
 /** What stands between the host and the path, where it is digits. */
 const portPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*:(\d+)(?:[/?#]|$)/i;
@@ -8,4 +10,21 @@ export function addressProblem(text: string, protocols: readonly string[], expec
   const port = portPattern.exec(text)?.[1];
   if (port === undefined || Number(port) <= portMax) return `expected ${expected}`;
   return `the port ${port} is above ${portMax}: expected ${expected}`;
+}
+
+export const postgresAddress = checkedText((text) => addressProblem(text, ['postgres', 'postgresql'], 'postgres://…'));
+
+/** The address of a database that is named behind its host; `expected` is shown where it is none. */
+export function databaseAddress(protocols: readonly string[], expected: string) {
+  return checkedText((text) => {
+    const isMissing = URL.canParse(text) && new URL(text).pathname.length < 2;
+    return addressProblem(text, protocols, expected) ?? (isMissing ? `the database is missing: ${expected}` : null);
+  });
+}
+
+function checkedText(problemOf: (text: string) => string | null) {
+  return z.string().superRefine((text, context) => {
+    const message = problemOf(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  });
 }

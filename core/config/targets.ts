@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mappingSchema } from '../mapping/mapping.ts';
-import { addressProblem } from './address.ts';
+import { postgresAddress } from './address.ts';
 import { nameSchema, sourceTypeOf, sourceTypeSchema } from './names.ts';
 import { optionsApart } from './options-apart.ts';
 import { durationMs } from './units.ts';
@@ -67,13 +67,7 @@ const targetShape = {
 export const postgresTarget = {
   name: 'postgres',
   options: z.strictObject({
-    url: z
-      .string()
-      .superRefine((text, context) => {
-        const message = addressProblem(text, ['postgres', 'postgresql'], 'postgres://…');
-        if (message !== null) context.addIssue({ code: 'custom', message });
-      })
-      .describe('Where the database is.'),
+    url: postgresAddress.describe('Where the database is.'),
     poolMax: z.int().min(1).max(100).default(4).describe('Connections one process opens at most.'),
   }),
   entity: targetTableOptions,

@@ -1,7 +1,6 @@
 import { canonicalRecordFrom } from '../codec/envelope.ts';
-import { reasonOf, SyncError } from '../errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue, nestingMax, parseExact, stringifyExact } from '../json.ts';
-import { isPosition } from '../position.ts';
+import { isCount, isData, isName, isPositionText, isUuid, messageFrom, need } from '../codec/message-field.ts';
+import { isJsonObject, type JsonObject, type JsonValue, nestingMax, stringifyExact } from '../json.ts';
 import { type Leave, type LeaveMessage, moveReasons, type Rejoin, type Relink } from './move.ts';
 
 /**
@@ -44,16 +43,16 @@ export function decodeRejoin(bytes: Buffer): Rejoin {
   const { from, movedAt, state } = rejoin as JsonObject;
   need(isName(from), 'from', 'a name');
   need(isCount(movedAt), 'movedAt', 'an offset');
-  need(state === null || isJsonObject(state), 'state', 'an object or null');
+  need(isData(state), 'state', 'an object or null');
   if (isJsonObject(state)) {
     const { eventId, operation, position, occurredAt, correlationId, checksum, data } = state;
     need(isUuid(eventId), 'eventId', 'a UUID');
     need(isName(operation), 'operation', 'an operation');
-    need(typeof position === 'string' && isPosition(position), 'position', 'a position');
+    need(isPositionText(position), 'position', 'a position');
     need(isName(occurredAt), 'occurredAt', 'a time');
     need(typeof correlationId === 'string', 'correlationId', 'a text');
     need(checksum === null || isName(checksum), 'checksum', 'a sha256 in hex');
-    need(data === null || isJsonObject(data), 'data', 'an object or null');
+    need(isData(data), 'data', 'an object or null');
   }
   return rejoin as unknown as Rejoin;
 }
@@ -75,28 +74,7 @@ function needMove(reason: JsonValue | undefined, by: JsonValue | undefined): voi
   need(by === null || typeof by === 'string', 'by', 'a text or null');
 }
 
+/** Some carry a record within a record. */
 function parsed(bytes: Buffer): JsonObject {
-  try {
-    const value = parseExact(bytes.toString('utf8'), nestingMax + 3);
-    if (isJsonObject(value)) return value;
-  } catch (error) {
-    throw new SyncError('record.malformed', `the control message is not JSON: ${reasonOf(error)}`, { cause: error });
-  }
-  throw new SyncError('record.malformed', 'the control message is not a JSON object');
-}
-
-function need(holds: boolean, field: string, expected: string): void {
-  if (!holds) throw new SyncError('record.malformed', `${field} is not ${expected}`, { details: { field, expected } });
-}
-
-function isName(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && value.length > 0 && value.length <= 255;
-}
-
-function isUuid(value: JsonValue | undefined): boolean {
-  return typeof value === 'string' && /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(value);
-}
-
-function isCount(value: JsonValue | undefined): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return messageFrom(bytes, 'control message', nestingMax + 3);
 }

@@ -1,6 +1,7 @@
 import type { Operation } from '../change-event.ts';
 import type { SyncError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
+import type { SystemReader } from './system-reader.ts';
 
 /** Where a stream is in what it reads, opaque to everyone but the connector that made it. Small: it is stored with every chunk. */
 export type SourceMark = JsonObject;
@@ -101,6 +102,10 @@ export interface StreamCheck {
 /** One configured source. Making it opens nothing; connections are opened by those who read. */
 export interface SourceConnector {
   readonly streams: readonly SourceStream[];
-  /** The opener calls it once, when no stream is being read. */
+  /** What the source holds at present, where it can be asked. Its rows are told as the streams tell them. */
+  readonly reader?: SystemReader;
+  /** How often figures of its reading are logged; undefined: never. */
+  readonly statisticsEveryMs?: number;
+  /** The opener calls it once, when no stream is being read and nothing is asked. */
   close(): Promise<void>;
 }

@@ -46,6 +46,7 @@ export interface StreamView extends StreamRef {
   /** Sent in this epoch. */
   readonly changes: number;
   readonly lagMs: number | null;
+  /** When it moved last; where it is paused or cannot be read, since when. */
   readonly updatedAtMs: number;
 }
 
@@ -59,7 +60,7 @@ export interface SourceStore {
   renew(leases: readonly StreamLease[]): Promise<readonly StreamLease[]>;
   /** One transaction. Null: the lease is lost, or the stream paused or begun anew; nothing was stored. Takes the reason of an earlier failure away. */
   advance(lease: StreamLease, progress: StreamProgress): Promise<StreamLease | null>;
-  /** Keeps why the stream does not go on at present; `pause`: not before somebody resumes it. */
+  /** Keeps why the stream does not go on at present, and since when; `pause`: not before somebody resumes it. */
   fail(lease: StreamLease, code: string, reason: string, pause: boolean): Promise<void>;
   /** The position at the source is lost: the next epoch, from the beginning. Null: the lease is lost. */
   restart(lease: StreamLease): Promise<StreamLease | null>;

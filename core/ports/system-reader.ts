@@ -1,3 +1,4 @@
+import type { SyncError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { TargetConnector, TargetRow } from './target-connector.ts';
 
@@ -5,6 +6,8 @@ import type { TargetConnector, TargetRow } from './target-connector.ts';
 export interface SystemRow {
   readonly key: string;
   readonly row: TargetRow;
+  /** Why it cannot be told, where it cannot; `row` is empty then. */
+  readonly fault?: SyncError;
 }
 
 export interface SystemRange {
@@ -15,12 +18,12 @@ export interface SystemRange {
 
 /** A system that can be asked what it holds. Nothing is locked: rows change while they are read. */
 export interface SystemReader {
-  /** As of a target: finds its tables, and says what is missing. Called before anything else and again after every failure. */
+  /** Finds its tables, and says what is missing. Called before anything else and again after every failure. */
   open(): Promise<void>;
   /**
    * The rows behind `after`, or the first ones, in an order of the system's own that never changes: a row that is there all
    * the while is met once, whatever its key looks like elsewhere. Rows without a key are left out. `limit` is what is read at most.
-   * Rejects with `target.unavailable` or `target.misconfigured`.
+   * Rejects with `target.unavailable` or `target.misconfigured`; a source with `source.unavailable` or `source.misconfigured`.
    */
   readRange(kind: string, after: JsonObject | null, limit: number): Promise<SystemRange>;
   /**

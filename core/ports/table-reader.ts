@@ -69,6 +69,11 @@ export interface TableReader {
   describe(selection: TableSelection): Promise<TableShape>;
   /** The first `limit` rows of the range in the order of their keys; `columns: 'key'` reads those of the key alone. */
   rows(shape: TableShape, range: KeyRange, limit: number, columns: 'all' | 'key'): Promise<readonly TableRow[]>;
+  /**
+   * The rows under these keys, whole, in no order: a key is the texts of its columns as the rows' own JSON tells them. Keys that no
+   * row could have are left out; where the database holds different texts for one, so may be a row whose key is another text.
+   */
+  rowsUnder(shape: TableShape, keys: readonly KeyBound[]): Promise<readonly TableRow[]>;
   /** The first `limit` rows in the order of (watermark, key); null: from the lowest watermark on. Rows without watermark are not told. */
   rowsSince(shape: TableShape, from: WatermarkBound | null, limit: number): Promise<readonly TableRow[]>;
   /** Null where no row has one. */

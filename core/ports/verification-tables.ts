@@ -35,6 +35,8 @@ export interface VerificationTables {
   entitiesOf(system: VerifiedKind, keys: readonly string[]): Promise<ReadonlyMap<string, EntityId>>;
   /** Those of the keys under which the system should have a record, as far as we know. */
   livingKeys(system: VerifiedKind, keys: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Codes of open dead letters of the system's records, by key; of several the latest. */
+  letterCodes(system: VerifiedKind, keys: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The next entities of a kind, or these; one snapshot. */
   consistency(
     kind: string,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SourceDesk, SourceStore, StreamLease, StreamProgress } from '../../core/ports/source-store.ts';
 
@@ -123,6 +124,27 @@ export function describeSourceStore(name: string, open: () => Promise<SourceStor
       await store.fail(lease, 'source.schema-changed', 'new: x', true);
       expect(await harness.desk.streams()).toMatchObject([{ state: 'paused', reason: 'new: x', owner: null }]);
       expect(await harness.desk.pause({ ...ref, stream: 'nowhere' }, 'ada')).toBe(false);
+    });
+
+    it('a stream that fails again and again says since when', async () => {
+      const lease = await acquire('a');
+      const updatedAtMs = async () => (await harness.desk.streams())[0]!.updatedAtMs;
+      await store.advance(lease, progress());
+      const movedAtMs = await updatedAtMs();
+      const later = async () => {
+        await harness.silence(5);
+        await sleep(5);
+      };
+      await later();
+      await store.fail(lease, 'source.unavailable', 'no answer', false);
+      const failedAtMs = await updatedAtMs();
+      expect(failedAtMs).toBeGreaterThan(movedAtMs);
+      await later();
+      await store.fail(lease, 'source.unavailable', 'still no answer', false);
+      expect(await updatedAtMs()).toBe(failedAtMs);
+      await later();
+      await store.fail(lease, 'source.schema-changed', 'new: x', true);
+      expect(await updatedAtMs()).toBeGreaterThan(failedAtMs);
     });
   });
 }
