@@ -105,7 +105,7 @@ function settlementOf(plan: TargetPlan, findings: readonly (Unsure & { finding: 
     if (finding.kind === 'not-made') continue;
     const { returned } = finding;
     const canonical = returned === null || plan.source === null ? null : canonicalOf(plan.source, returned);
-    written.push({ id: echo.id, replaced: finding.replaced, returned: canonical });
+    if (plan.source !== null) written.push({ id: echo.id, replaced: finding.replaced, returned: canonical });
     const checksum = returned === null ? null : canonical === null ? plan.comparable(returned) : checksumOf(canonical);
     const intended = echo.intended === null ? null : checksumOf(echo.intended);
     const { entityId, kind, key, version } = echo;
@@ -114,8 +114,8 @@ function settlementOf(plan: TargetPlan, findings: readonly (Unsure & { finding: 
     else if (echo.expected === null) counts.known++;
     counts[returned === null ? 'deleted' : 'changed']++;
   }
-  const voided = findings.flatMap(({ echo, finding }) => (finding.kind === 'not-made' ? [echo.id] : []));
-  return { written, voided, states, letters: [], reached: [], counts };
+  const closed = findings.flatMap(({ echo, finding }) => (finding.kind === 'not-made' || plan.source === null ? [echo.id] : []));
+  return { written, closed, states, letters: [], reached: [], counts };
 }
 
 export function leaseLost(lease: TargetLease): SyncError {

@@ -13,7 +13,7 @@ export class Settlement {
   readonly letters: NewTargetLetter[] = [];
   readonly #plan: TargetPlan;
   readonly #written: { id: string; replaced: JsonObject | null; returned: JsonObject | null }[] = [];
-  readonly #voided: string[] = [];
+  readonly #closed: string[] = [];
   readonly #states: (TargetState & { entityId: EntityId; kind: string })[] = [];
   readonly #reached: { entityId: EntityId; version: number }[] = [];
   readonly #counts = { known: 0, changed: 0, deleted: 0 };
@@ -23,13 +23,13 @@ export class Settlement {
   }
 
   get isEmpty(): boolean {
-    return this.#written.length + this.#voided.length + this.#states.length + this.letters.length + this.#reached.length === 0;
+    return this.#written.length + this.#closed.length + this.#states.length + this.letters.length + this.#reached.length === 0;
   }
 
   facts(): TargetSettlement {
     return {
       written: this.#written,
-      voided: this.#voided,
+      closed: this.#closed,
       states: this.#states,
       letters: this.letters,
       reached: this.#reached,
@@ -51,7 +51,9 @@ export class Settlement {
     checksum: Checksum | null,
     { found, foreign }: { found: TargetRow | null; foreign: boolean },
   ): void {
-    this.#written.push({ id: echo.id, replaced, returned });
+    // Who is no source tells of nothing that would have to be known again.
+    if (this.#plan.source === null) this.#close(echo);
+    else this.#written.push({ id: echo.id, replaced, returned });
     this.#arrived(intent, rowWritten(intent, found), checksum);
     if (intent.row === null) {
       this.#counts.known--;
@@ -62,7 +64,7 @@ export class Settlement {
   }
 
   same(intent: WriteIntent, echo: NewEcho | null, checksum: Checksum | null): void {
-    this.#void(echo);
+    this.#close(echo);
     if (intent.view.state === null && intent.row !== null) this.#counts.known++;
     this.#arrived(intent, intent.row, checksum);
     this.#count('unchanged');
@@ -70,19 +72,19 @@ export class Settlement {
 
   /** Its own change decides what comes next. */
   refused(echo: NewEcho | null): void {
-    this.#void(echo);
+    this.#close(echo);
     this.#count('refused');
   }
 
   /** What we wrote there last stays what we hold the next one against. */
   kept(intent: WriteIntent, echo: NewEcho | null): void {
-    this.#void(echo);
+    this.#close(echo);
     this.#arrived(intent, intent.row, intent.view.state?.checksum ?? null);
     this.#count('foreign-kept');
   }
 
   rejected(view: TargetView, echo: NewEcho, error: TargetRejected | SyncError): void {
-    this.#voided.push(echo.id);
+    this.#close(echo);
     const code = error instanceof TargetRejected ? 'target.rejected' : error.code;
     this.letter(view, echo.key, code, error.message, error.details);
   }
@@ -115,8 +117,8 @@ export class Settlement {
     this.#states.push({ ...state, entityId, kind: this.#plan.kind });
   }
 
-  #void(echo: NewEcho | null): void {
-    if (echo !== null) this.#voided.push(echo.id);
+  #close(echo: NewEcho | null): void {
+    if (echo !== null) this.#closed.push(echo.id);
   }
 
   #count(outcome: TargetOutcome): void {

@@ -148,6 +148,20 @@ test('a target that hangs holds up no other', async () => {
   await expect.poll(() => rowsOf('slow').then((rows) => rows.length)).toBe(20);
 });
 
+test('of writes to a system that is no source nothing is kept once they are settled', async () => {
+  const store = newLog();
+  await startTarget(store, 'crm');
+  for (let version = 1; version <= 3; version++) {
+    const label = `Chair ${version}`;
+    await resolved(store, 'A', { sku: 'A', name: label, stock: version }, version);
+    await expect.poll(() => rowsOf('crm')).toMatchObject([{ label }]);
+  }
+  await resolved(store, 'A', null, 4);
+  await expect.poll(() => rowsOf('crm')).toEqual([]);
+  const notes = async () => (await ours.pool.query('SELECT FROM echo_ledger')).rowCount;
+  await expect.poll(notes).toBe(0);
+});
+
 test('a write to a system that is a source too is noted, acknowledged once, and closed when the sync manager has heard of it', async () => {
   const store = newLog();
   await startTarget(store, 'crm', true);

@@ -112,12 +112,13 @@ export class MemoryTargetStore implements TargetStore {
       if (!this.#holds(lease)) return false;
       const updatedAtMs = this.#options.nowMs();
       const written = new Map(settlement.written.map((row) => [row.id, row]));
-      const voided = new Set(settlement.voided);
-      this.#rows.echoes = this.#rows.echoes.map((echo) => {
-        if (voided.has(echo.id)) return { ...echo, state: 'void', updatedAtMs };
-        const row = written.get(echo.id);
-        return row === undefined ? echo : { ...echo, ...row, state: 'written', updatedAtMs };
-      });
+      const closed = new Set(settlement.closed);
+      this.#rows.echoes = this.#rows.echoes
+        .filter(({ id, state }) => state !== 'pending' || !closed.has(id))
+        .map((echo) => {
+          const row = written.get(echo.id);
+          return row === undefined ? echo : { ...echo, ...row, state: 'written', updatedAtMs };
+        });
       for (const { entityId, kind: _kind, ...state } of settlement.states)
         this.#rows.states.set(`${lease.target}\0${entityId}`, state);
       for (const letter of settlement.letters) this.#keep(lease, letter);
@@ -168,7 +169,7 @@ export class MemoryTargetStore implements TargetStore {
     if (golden === undefined) return [];
     const sources = rows.filter((row) => row !== golden).map((row) => voiced(row as SourceRow));
     const own = sources.find((row) => row.sourceType === sourceType);
-    const knowledge: Knowledge = (golden.voice as GoldenVoice | null)?.of ?? knowledgeOf(sources);
+    const knowledge: Knowledge = sourceType === null ? {} : ((golden.voice as GoldenVoice | null)?.of ?? knowledgeOf(sources));
     const { version, deleted, data, eventId } = golden;
     const away = deleted && sourceType !== null && this.#rows.merges.has(entityId);
     const isElsewhere = (key: string) => (this.#rows.bindings.get(`${name}\0${kind}\0${key}`) ?? entityId) !== entityId;

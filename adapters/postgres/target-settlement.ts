@@ -33,7 +33,7 @@ export async function settleTarget(
 async function writeAll(
   client: pg.PoolClient,
   lease: TargetLease,
-  { written, voided, states, letters, reached, counts }: TargetSettlement,
+  { written, closed, states, letters, reached, counts }: TargetSettlement,
   windowMs: number,
 ): Promise<void> {
   const { target } = lease;
@@ -45,11 +45,7 @@ async function writeAll(
       [json(written)],
     );
   }
-  if (voided.length > 0) {
-    await client.query(`UPDATE echo_ledger SET state = 'void', updated_at = now() WHERE id = ANY($1) AND state = 'pending'`, [
-      voided,
-    ]);
-  }
+  if (closed.length > 0) await client.query(`DELETE FROM echo_ledger WHERE id = ANY($1) AND state = 'pending'`, [closed]);
   if (states.length > 0) {
     await client.query(
       `INSERT INTO target_state (target, entity_id, kind, key, version, intended, checksum, flips, frozen)

@@ -72,7 +72,7 @@ test('a person sees the letters, has them tried again, discards them, and lets a
     const state = { key: 'A', version: 1, intended: null, checksum: null, flips: 1, frozen: true };
     const nothing = {
       written: [],
-      voided: [],
+      closed: [],
       states: [],
       letters: [],
       reached: [],

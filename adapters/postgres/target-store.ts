@@ -33,7 +33,7 @@ const isElsewhere = (key: string) => `EXISTS (SELECT FROM entity_bindings x
   WHERE x.source = $1 AND x.kind = $3 AND x.key = ${key} AND x.entity_id <> g.entity_id)`;
 
 /** An entity that was merged away deletes nothing at a source: its record there goes to the survivor. */
-const isMergedAway = `(g.status = 'deleted' AND $2::text IS NOT NULL AND EXISTS (SELECT FROM entity_merges m WHERE m.entity_id = g.entity_id))`;
+const isMergedAway = `(g.status = 'deleted' AND EXISTS (SELECT FROM entity_merges m WHERE m.entity_id = g.entity_id))`;
 
 /** Nor does a deleted one delete what a living one has written under the same key since. */
 const isSomeoneElses = `(g.status = 'deleted' AND EXISTS (SELECT FROM target_state y JOIN sync_state l ON l.entity_id = y.entity_id
@@ -47,7 +47,20 @@ const boundKeyText = `coalesce(
   (SELECT b.key FROM entity_merges m JOIN entity_bindings b ON b.entity_id = m.entity_id
    WHERE m.survivor = g.entity_id AND b.source = $1 AND b.kind = $3 AND NOT b.gone LIMIT 1))`;
 
-const lookText = `
+const stateText = (condition: string) => `(SELECT jsonb_build_object('key', t.key, 'version', t.version, 'intended', t.intended,
+       'checksum', t.checksum, 'flips', t.flips, 'frozen', t.frozen)::text
+     FROM target_state t WHERE t.target = $1 AND t.entity_id = g.entity_id AND NOT ${isSomeoneElses} ${condition})`;
+
+const echoesText = (
+  condition: string,
+) => `(SELECT jsonb_agg(jsonb_build_object('id', e.id, 'entityId', e.entity_id, 'kind', e.kind,
+       'key', e.key, 'version', e.version, 'eventId', e.event_id, 'through', e.through, 'knowledge', e.knowledge,
+       'expected', e.expected_checksum, 'intended', e.intended, 'replaced', e.replaced, 'returned', e.returned, 'state', e.state,
+       'updatedAtMs', floor(extract(epoch FROM e.updated_at) * 1000)::bigint) ORDER BY e.seq)::text
+     FROM echo_ledger e WHERE e.target = $1 AND e.entity_id = g.entity_id ${condition})`;
+
+/** Of a system that is a source too. */
+const lookAtSourceText = `
   SELECT g.entity_id,
     jsonb_build_object('version', g.version, 'deleted', g.status = 'deleted', 'data', g.data, 'eventId', g.event_id, 'knowledge',
       coalesce(g.voice->'of', (SELECT jsonb_object_agg(s.source_type, ${turn('s')}) FROM sync_state s
@@ -55,17 +68,18 @@ const lookText = `
     CASE WHEN o.entity_id IS NOT NULL AND NOT ${isMergedAway} THEN jsonb_build_object('turn', ${turn('o')}, 'position', o.position,
       'data', CASE WHEN o.status <> 'deleted' THEN o.data END)::text END AS own,
     CASE WHEN NOT ${isMergedAway} THEN ${boundKeyText} END AS bound_key,
-    (SELECT jsonb_build_object('key', t.key, 'version', t.version, 'intended', t.intended, 'checksum', t.checksum,
-       'flips', t.flips, 'frozen', t.frozen)::text FROM target_state t WHERE t.target = $1 AND t.entity_id = g.entity_id
-       AND NOT ${isElsewhere('t.key')} AND NOT ${isMergedAway} AND NOT ${isSomeoneElses}) AS state,
-    (SELECT jsonb_agg(jsonb_build_object('id', e.id, 'entityId', e.entity_id, 'kind', e.kind, 'key', e.key, 'version', e.version,
-       'eventId', e.event_id, 'through', e.through, 'knowledge', e.knowledge, 'expected', e.expected_checksum,
-       'intended', e.intended, 'replaced', e.replaced, 'returned', e.returned, 'state', e.state,
-       'updatedAtMs', floor(extract(epoch FROM e.updated_at) * 1000)::bigint) ORDER BY e.seq)::text
-     FROM echo_ledger e WHERE e.target = $1 AND e.entity_id = g.entity_id
-       AND (e.state = 'pending' OR NOT (${isElsewhere('e.key')} OR ${isMergedAway}))) AS echoes
+    ${stateText(`AND NOT ${isElsewhere('t.key')} AND NOT ${isMergedAway}`)} AS state,
+    ${echoesText(`AND (e.state = 'pending' OR NOT (${isElsewhere('e.key')} OR ${isMergedAway}))`)} AS echoes
   FROM sync_state g LEFT JOIN sync_state o ON o.entity_id = g.entity_id AND o.source_type = $2
   WHERE g.source_type = '${goldenSourceType}' AND g.entity_id = ANY($4)`;
+
+/** Of one that is written to only: it says nothing itself, and is told nothing that it would have to know again. */
+const lookText = `
+  SELECT g.entity_id,
+    jsonb_build_object('version', g.version, 'deleted', g.status = 'deleted', 'data', g.data, 'eventId', g.event_id,
+      'knowledge', jsonb_build_object())::text AS golden,
+    NULL AS own, NULL AS bound_key, ${stateText('')} AS state, ${echoesText('')} AS echoes
+  FROM sync_state g WHERE g.source_type = '${goldenSourceType}' AND g.entity_id = ANY($2)`;
 
 export const guardColumns = `state, reason, known, changed, deleted, (extract(epoch FROM window_from) * 1000)::bigint AS window_from_ms,
   (extract(epoch FROM approved_until) * 1000)::bigint AS approved_until_ms`;
@@ -85,7 +99,11 @@ export function createTargetStore(pool: pg.Pool): TargetStore {
     },
 
     async look(target, kind, entityIds) {
-      const found = await rows<ViewRow>(lookText, [target.name, target.sourceType, kind, entityIds]);
+      const { name, sourceType } = target;
+      const found =
+        sourceType === null
+          ? await rows<ViewRow>(lookText, [name, entityIds])
+          : await rows<ViewRow>(lookAtSourceText, [name, sourceType, kind, entityIds]);
       return found.map(viewOf);
     },
 
@@ -109,7 +127,7 @@ export function createTargetStore(pool: pg.Pool): TargetStore {
       const [row] = await rows<{ held: boolean }>(
         `WITH held AS (SELECT 1 FROM target_progress WHERE target = $1 AND topic = $2 AND partition = $3 AND token = $4),
            settled AS (DELETE FROM echo_ledger e USING held WHERE e.target = $1 AND e.entity_id = ANY($5)
-                       AND e.state IN ('acknowledged', 'void')),
+                       AND e.state = 'acknowledged'),
            begun AS (INSERT INTO echo_ledger (id, target, entity_id, kind, key, version, event_id, through, knowledge,
                        expected_checksum, intended, replaced, state)
                      SELECT r.id, $1, r."entityId", r.kind, r.key, r.version, r."eventId", r.through, r.knowledge,

@@ -19,6 +19,7 @@ export interface GoldenView {
   readonly deleted: boolean;
   readonly data: JsonObject | null;
   readonly eventId: EventId;
+  /** Empty where the target is no source: it is not told. */
   readonly knowledge: Knowledge;
 }
 
@@ -42,7 +43,7 @@ export interface TargetState {
   readonly frozen: boolean;
 }
 
-export type EchoState = 'pending' | 'written' | 'acknowledged' | 'void';
+export type EchoState = 'pending' | 'written' | 'acknowledged';
 
 /** A write-back that is about to be made. */
 export interface NewEcho {
@@ -111,8 +112,8 @@ export interface TargetSettlement {
     readonly replaced: JsonObject | null;
     readonly returned: JsonObject | null;
   }[];
-  /** Write-backs that were not made. */
-  readonly voided: readonly string[];
+  /** Write-backs that were not made, or that nobody has to hear of: nothing is kept of them. */
+  readonly closed: readonly string[];
   readonly states: readonly (TargetState & { readonly entityId: EntityId; readonly kind: string })[];
   readonly letters: readonly NewTargetLetter[];
   /** Entities of which the target holds this version now: what lay in the letters is settled. */

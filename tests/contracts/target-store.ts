@@ -29,7 +29,7 @@ const ref = { topic: 'resolved.product', partition: 1 };
 const chair = 'product:A' as EntityId;
 const nothing: TargetSettlement = {
   written: [],
-  voided: [],
+  closed: [],
   states: [],
   letters: [],
   reached: [],
@@ -101,7 +101,8 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       });
       expect(view.own).toEqual({ turn: 2, position: '00000001:a', data: { stock: 5 } });
       expect(view).toMatchObject({ entityId: chair, boundKey: null, state: null, echoes: [] });
-      expect((await look({ name: 'crm', sourceType: null })).own).toBeNull();
+      const unsaid = { own: null, boundKey: null, state: null, golden: { ...view.golden, knowledge: {} } };
+      expect(await look({ name: 'crm', sourceType: null })).toMatchObject(unsaid);
       expect(await store.look(crm, 'product', ['product:none' as EntityId])).toEqual([]);
     });
 
@@ -126,11 +127,8 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
         { id: first.id, state: 'written', replaced: { stock: 1 }, returned: { stock: 2 } },
       ]);
       await store.begin(lease, [second]);
-      await store.settle(lease, { ...nothing, voided: [second.id] }, windowMs);
-      expect((await look()).echoes.map(({ id, state }) => [id, state])).toEqual([
-        [first.id, 'written'],
-        [second.id, 'void'],
-      ]);
+      await store.settle(lease, { ...nothing, closed: [second.id] }, windowMs);
+      expect((await look()).echoes.map(({ id, state }) => [id, state])).toEqual([[first.id, 'written']]);
       await harness.acknowledge(first.id);
       await store.begin(lease, [third]);
       expect((await look()).echoes.map(({ id }) => id)).toEqual([third.id]);

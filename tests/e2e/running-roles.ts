@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import pg from 'pg';
 import { expect } from 'vitest';
 import type { StartedSyncline } from './started-syncline.ts';
@@ -13,8 +14,10 @@ export class RunningRoles {
   }
 
   async pidOf(role: 'source' | 'target'): Promise<number> {
-    const text = `SELECT (details->>'pid')::int AS pid FROM role_reports WHERE role = $1 ORDER BY reported_at DESC LIMIT 1`;
+    // A process that begins has not said it yet; a signal to nobody would be one to ourselves.
+    const text = `SELECT (details->>'pid')::int AS pid FROM role_reports WHERE role = $1 AND details ? 'pid' ORDER BY reported_at DESC LIMIT 1`;
     const { rows } = await this.#pool.query<{ pid: number }>(text, [role]);
+    assert(Number.isInteger(rows[0]?.pid), `no process says that it is the ${role}`);
     return rows[0]!.pid;
   }
 
