@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from '../json.ts';
 import type { Position } from '../position.ts';
 import { addTo, counterOf, lastCount, openGap, plus } from './merge-counter.ts';
 import { overwriteElements } from './merge-union.ts';
+import { takeBackChange, takeBackDeletion, withoutWords } from './own-words.ts';
 import { type ConflictPolicy, ruleOf } from './policy.ts';
 import { decimalOf, sameValue } from './values.ts';
 import {
@@ -43,8 +44,12 @@ export function acknowledge(policy: ConflictPolicy, before: VoicedRow | undefine
   const turn = before?.voice.turn ?? 0;
   const overtaken = turn > ack.through;
   const row = before ?? emptyRow(ack);
-  const told = { ...row, voice: { ...row.voice, seen: learn(row.voice, ack) } };
-  if (ack.returned === null) return overtaken ? told : { ...deletedRow(told), checksum: null };
+  const told = { ...row, voice: withoutWords({ ...row.voice, seen: learn(row.voice, ack) }, ack.through) };
+  if (ack.returned === null) {
+    return overtaken
+      ? { ...told, voice: takeBackDeletion(told.voice, ack.through + 1) }
+      : { ...deletedRow(told), checksum: null };
+  }
   const voice = overtaken ? overtakenVoice(policy, told, ack, ack.returned) : writtenVoice(policy, told, ack, ack.returned);
   if (overtaken) return { ...told, voice };
   return { ...told, voice, data: ack.returned, deleted: false, checksum: ack.checksum, position: row.position ?? ack.position };
@@ -135,7 +140,8 @@ function overtakenVoice(policy: ConflictPolicy, row: VoicedRow, ack: Acknowledge
     const touch = valueAt(row.voice.touches, field) ?? (dataAt(row, field) === undefined ? null : row.voice.first);
     if (touch !== null && touch[0] > ack.through && sameValue(dataAt(row, field), is)) touches[field] = null;
   }
-  const voice = withMemory({ ...row.voice, touches }, counters, { ...row.voice.elements });
+  const spoken = takeBackChange({ ...row.voice, touches }, ack.through + 1, Object.keys(row.data ?? {}));
+  const voice = withMemory(spoken, counters, { ...row.voice.elements });
   return created ? { ...voice, born: 0 } : voice;
 }
 

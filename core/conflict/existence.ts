@@ -101,7 +101,7 @@ function fateUnder(
 
 /** A source that created its record after the deletion did more than to be found with it. */
 function isOnlyFound(row: VoicedRow, last: Touch, deletion: Candidate): boolean {
-  return row.voice.turn <= row.voice.born && !(row.voice.created === true && last[1] > deletion.touch[1]);
+  return last[0] <= row.voice.born && !(row.voice.created === true && last[1] > deletion.touch[1]);
 }
 
 function updateWins(policy: ConflictPolicy, update: Candidate, deletion: Candidate, aliveBefore: boolean): boolean {

@@ -3,6 +3,7 @@ import type { CanonicalRecord } from '../change-event.ts';
 import type { JsonObject } from '../json.ts';
 import { countChange, counterOf, plus } from './merge-counter.ts';
 import { touchElements } from './merge-union.ts';
+import { wordsWith } from './own-words.ts';
 import { type ConflictPolicy, remembersMore, ruleOf } from './policy.ts';
 import { decimalOf, sameValue, writtenLike } from './values.ts';
 import { type CounterVoice, dataAt, type ElementTouch, type Touch, type Voice, type VoicedRow, valueAt } from './voice.ts';
@@ -42,8 +43,9 @@ function millisecondsOf(time: string): number {
 /** The optional parts are copied only where there are any: this runs for every change. */
 function spokenVoice(voice: Voice, touch: Touch, touches: Voice['touches']): Voice {
   const { born, first, seen, created, death, counters, elements } = voice;
-  if ((created ?? death ?? counters ?? elements) !== undefined) return { ...voice, turn: touch[0], last: touch, touches };
-  return { turn: touch[0], last: touch, born, first, touches, seen };
+  const words = wordsWith(voice, touch[0]);
+  if ((created ?? death ?? counters ?? elements) !== undefined) return { ...voice, turn: touch[0], last: touch, touches, words };
+  return { turn: touch[0], last: touch, born, first, touches, seen, words };
 }
 
 function changedFields(before: JsonObject, after: JsonObject): string[] {
@@ -67,9 +69,13 @@ function beginLife(before: VoicedRow | undefined, change: CanonicalRecord, data:
   const created = change.operation === 'create' ? ({ created: true } as const) : {};
   const voice: Voice =
     before === undefined
-      ? { ...nothing, turn: touch[0], last: touch, born: touch[0], first: touch, ...created }
-      : { ...lifeless(before.voice), ...carriedCounts(before.voice, data), turn: touch[0], last: touch, first: touch };
+      ? { ...nothing, turn: touch[0], last: touch, born: touch[0], first: touch, words: wordsWith(nothing, touch[0]), ...created }
+      : { ...lifeless(before.voice), ...carriedCounts(before.voice, data), ...spokenIn(before.voice, touch), first: touch };
   return { row: rowOf(change, before, voice), changed: Object.keys(data) };
+}
+
+function spokenIn(before: Voice, touch: Touch): Pick<Voice, 'turn' | 'last' | 'words'> {
+  return { turn: touch[0], last: touch, words: wordsWith(before, touch[0]) };
 }
 
 /** What the source counted in its earlier life stays counted, and what it begins with now is no addition. */
@@ -91,7 +97,7 @@ function lifeless({ born, seen, death }: Voice): Voice {
 /** After a deletion. A record that was never seen, or that we deleted ourselves, is not deleted again. */
 function silenced(policy: ConflictPolicy, before: VoicedRow | undefined, touch: Touch): Voice {
   if (before === undefined) return { ...nothing, turn: touch[0], born: touch[0] };
-  const voice = { ...lifeless(before.voice), turn: touch[0] };
+  const voice = { ...lifeless(before.voice), turn: touch[0], words: wordsWith(before.voice, touch[0]) };
   if (before.deleted) return voice;
   const counters = finalCounts(policy, before);
   return { ...voice, death: touch, ...(counters === undefined ? {} : { counters }) };

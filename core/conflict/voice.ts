@@ -14,6 +14,9 @@ export type ElementTouch = readonly [turn: number, atMs: number, eventId: string
 /** The field held no number from one turn until another, null while it still holds none; what it had counted before, as an exact decimal. */
 export type CounterGap = readonly [from: number, until: number | null, count: string];
 
+/** What a word of a source took the place of: its newest deed and its newest deletion until then. */
+export type Word = readonly [turn: number, last: Touch | null, death: Touch | null];
+
 export interface CounterVoice {
   /** The value at first sight, which may serve as the base; null where we wrote it there ourselves. */
   readonly first: JsonValue;
@@ -48,6 +51,8 @@ export interface Voice {
   readonly seen: readonly (readonly [fromTurn: number, knowledge: Knowledge])[];
   /** The newest deletion by this source itself; it stays when the record is created anew. */
   readonly death?: Touch;
+  /** The newest few, ascending: an acknowledgement that is still on its way may tell that one was our own write coming back. */
+  readonly words?: readonly Word[];
   /** Of an operator: keep the entity in spite of the deletions known then. */
   readonly spared?: Touch;
   readonly counters?: Readonly<Record<string, CounterVoice>>;
