@@ -68,3 +68,14 @@ test('a deletion of ours that is told before we hear that it was made stands in 
   expect(world.golden).toEqual({ title: 'Mug' });
   expect(world.conflicts).toEqual([]);
 });
+
+test('a count that only our own write brought back, told before we hear of it, has no deed behind it and is a count', () => {
+  const world = worldOf({ ranking: ['shop', 'erp'], fields: { stock: { merge: 'counter' } } }, []);
+  world.change('ERP', { title: 'Cup', stock: 5 }, { operation: 'create' });
+  world.change('SHOP', null);
+  world.change('SHOP', null);
+  const write = world.writeBack('SHOP');
+  world.change('SHOP', { title: 'Cup', stock: 5 }, { operation: 'create' });
+  world.acknowledge(write);
+  expect(world.golden).toEqual({ title: 'Cup', stock: 5 });
+});

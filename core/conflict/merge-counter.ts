@@ -60,8 +60,9 @@ export function mergeCounter(policy: ConflictPolicy, rule: MergeRule, field: str
   return { ...verdict, contest: differingFirstSights(rule, holder, bases) };
 }
 
+/** A record that only our own write made has no deed of its source. */
 function deedOf(row: VoicedRow, field: string): Touch {
-  return touchOf(row, field) ?? row.voice.last ?? row.voice.death!;
+  return touchOf(row, field) ?? row.voice.last ?? row.voice.death ?? [row.voice.turn, 0, row.eventId];
 }
 
 /** Two sources that were found with different counts: the better ranked one's is the base, and that is worth a line in the log. */
