@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { databaseAddress } from '../../core/config/address.ts';
+import { type DatabasePlace, databaseAddress, databasePlace } from '../../core/config/address.ts';
 import { questionTimeout } from '../tables/table-options.ts';
 
 const expected = 'mysql://user:password@host:3306/database';
@@ -26,12 +26,7 @@ export const targetPlaceOptions = placeOptions.omit({ timeout: true });
 
 export type PlaceOptions = z.output<typeof placeOptions>;
 
-export interface MysqlPlace {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
-  readonly password: string;
+export interface MysqlPlace extends DatabasePlace {
   readonly tls: PlaceOptions['tls'];
   readonly certificateAuthority: string | undefined;
   readonly timeoutMs: number;
@@ -43,13 +38,8 @@ const defaultPort = 3306;
 
 export function placeFrom(options: PlaceOptions, applicationName: string): MysqlPlace {
   const { url, tls, certificateAuthority, timeout } = options;
-  const parsed = new URL(url);
   return {
-    host: parsed.hostname.replaceAll(/[[\]]/g, ''),
-    port: parsed.port === '' ? defaultPort : Number(parsed.port),
-    database: decodeURIComponent(parsed.pathname.slice(1)),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
+    ...databasePlace(url, defaultPort),
     tls,
     certificateAuthority,
     timeoutMs: timeout,

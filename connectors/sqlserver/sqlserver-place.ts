@@ -1,20 +1,14 @@
 import { z } from 'zod';
-import { addressProblem } from '../../core/config/address.ts';
+import { type DatabasePlace, databaseAddress, databasePlace } from '../../core/config/address.ts';
 import { durationMs } from '../../core/config/units.ts';
 
 const expected = 'sqlserver://user:password@host:1433/database';
 
 /** What is needed to know of a database. */
 export const placeOptions = z.strictObject({
-  url: z
-    .string()
-    .superRefine((text, context) => {
-      const message = addressProblem(text, ['sqlserver', 'mssql'], expected);
-      if (message !== null) context.addIssue({ code: 'custom', message });
-      else if (new URL(text).pathname.length < 2)
-        context.addIssue({ code: 'custom', message: `the database is missing: ${expected}` });
-    })
-    .describe(`\`${expected}\`. Characters that mean something in addresses are written \`%40\`.`),
+  url: databaseAddress(['sqlserver', 'mssql'], expected).describe(
+    `\`${expected}\`. Characters that mean something in addresses are written \`%40\`.`,
+  ),
   encrypt: z.boolean().default(true).describe('The connection is encrypted.'),
   trustServerCertificate: z
     .boolean()
@@ -28,12 +22,7 @@ export const placeOptions = z.strictObject({
 
 export type PlaceOptions = z.output<typeof placeOptions>;
 
-export interface SqlServerPlace {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
-  readonly password: string;
+export interface SqlServerPlace extends DatabasePlace {
   readonly encrypt: boolean;
   readonly trustServerCertificate: boolean;
   readonly schema: string;
@@ -46,13 +35,8 @@ const defaultPort = 1433;
 
 export function placeFrom(options: PlaceOptions, applicationName: string): SqlServerPlace {
   const { url, encrypt, trustServerCertificate, schema, timeout } = options;
-  const parsed = new URL(url);
   return {
-    host: parsed.hostname.replaceAll(/[[\]]/g, ''),
-    port: parsed.port === '' ? defaultPort : Number(parsed.port),
-    database: decodeURIComponent(parsed.pathname.slice(1)),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
+    ...databasePlace(url, defaultPort),
     encrypt,
     trustServerCertificate,
     schema,

@@ -9,12 +9,13 @@ import type {
   WatermarkBound,
 } from '../../core/ports/table-reader.ts';
 import { DescribedTables } from '../tables/described-tables.ts';
+import { beyond, type Pair, upTo } from '../tables/key-conditions.ts';
 import { nameOfTable } from './catalogue.ts';
 import { asSourceError } from './sqlserver-fault.ts';
 import type { SqlServerPlace } from './sqlserver-place.ts';
 import { type SqlServerQuery, textOf } from './sqlserver-query.ts';
 import { boundOf, checkKey, findTable, ordered, type SqlServerTable, shapeOf } from './sqlserver-table.ts';
-import { beyond, columnOf, type Pair, Parameters, selectStatement, upTo } from './table-statements.ts';
+import { columnOf, Parameters, selectStatement } from './table-statements.ts';
 import { boundExpression, boundOfTold, boundTextOf, jsonOf, selected } from './value-text.ts';
 import { earlierWatermark } from './watermark.ts';
 

@@ -22,6 +22,26 @@ export function databaseAddress(protocols: readonly string[], expected: string) 
   });
 }
 
+export interface DatabasePlace {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What such an address says, as clients take it. */
+export function databasePlace(address: string, defaultPort: number): DatabasePlace {
+  const { hostname, port, pathname, username, password } = new URL(address);
+  return {
+    host: hostname.replaceAll(/[[\]]/g, ''),
+    port: port === '' ? defaultPort : Number(port),
+    database: decodeURIComponent(pathname.slice(1)),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  };
+}
+
 function checkedText(problemOf: (text: string) => string | null) {
   return z.string().superRefine((text, context) => {
     const message = problemOf(text);
