@@ -65,7 +65,7 @@ async function refuse(target: string, refused: readonly string[], code: ErrorCod
   const state = { version: 3, intended: null, checksum: null, flips: 2, frozen: code === 'target.flapping' };
   const states = letters.map(({ entityId, kind, key }) => ({ ...state, entityId, kind, key }));
   const counts = { known: 9, changed: 4, deleted: 2 };
-  await store.settle(leases.get(target)!, { written: [], closed: [], states, letters, reached: [], counts }, 1_000);
+  await store.settle(leases.get(target)!, { written: [], closed: [], assured: [], states, letters, reached: [], counts }, 1_000);
   const { body } = await get(`/api/targets/letters?target=${target}&limit=500`);
   return refused.map((key) => body.items.find((letter: { key: string }) => letter.key === key).id);
 }

@@ -6,13 +6,27 @@ import type { GuardRules } from '../core/config/targets.ts';
 import { SyncError } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { OutgoingRecord } from '../core/ports/event-log.ts';
-import { type TargetConnector, TargetRejected, type TargetResult, type TargetRow } from '../core/ports/target-connector.ts';
+import {
+  type TargetChange,
+  type TargetConnector,
+  TargetRejected,
+  type TargetResult,
+  type TargetRow,
+} from '../core/ports/target-connector.ts';
 import type { NewEcho, TargetLease, TargetStore, TargetView } from '../core/ports/target-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import type { ProducerPool } from '../core/producer-pool.ts';
 import { throughBreaker } from './target-breaker.ts';
 import { objectionOf } from './target-guard.ts';
-import { comparableOrNot, decisionOf, type Intent, intentOf, recountedIntent, type WriteIntent } from './target-intent.ts';
+import {
+  comparableOrNot,
+  decisionOf,
+  echoOf,
+  type Intent,
+  intentOf,
+  recountedIntent,
+  type WriteIntent,
+} from './target-intent.ts';
 import { acknowledgementMessage, forgetMessage, foundMessages } from './target-notices.ts';
 import { canonicalOf, type TargetPlan } from './target-plan.ts';
 import { leaseLost, recover } from './target-recovery.ts';
@@ -68,6 +82,7 @@ export class TargetDelivery {
     if (writes.length > 0) await this.#guard(writes);
     const { ready, refused } = await this.#recounted(plan, writes);
     const messages = refused.flatMap(({ intent, found }) => this.#conclude(plan, settlement, intent, null, found, nowMs));
+    messages.push(...(await this.#lookAgain(plan, intents, settlement, nowMs)));
     for (const { intent, echo, result } of await this.#write(lease, plan, ready)) {
       if (result instanceof TargetRejected) settlement.rejected(intent.view, echo, result);
       else if (result.kind === 'left') messages.push(...this.#conclude(plan, settlement, intent, echo, result.found, nowMs));
@@ -110,6 +125,8 @@ export class TargetDelivery {
         case 'write':
           writes.push(intent);
           break;
+        case 'look':
+          break;
       }
     }
     return this.#bound(plan, writes, settlement);
@@ -141,7 +158,7 @@ export class TargetDelivery {
 
   async #write(lease: TargetLease, plan: TargetPlan, writes: readonly WriteIntent[]): Promise<Written[]> {
     if (writes.length === 0) return [];
-    const echoes = writes.map((intent) => echoOf(plan.kind, intent));
+    const echoes = writes.map((intent) => newEcho(plan, intent));
     if (!(await this.#deps.store.begin(lease, echoes))) throw leaseLost(lease);
     const { source } = plan;
     if (source?.echoes === false) await this.#deps.producers.send(writes.map(({ key }) => forgetMessage(source.back, key)));
@@ -157,8 +174,7 @@ export class TargetDelivery {
     if (plan.source === null || plan.source.counters.length === 0) return { ready: writes, refused: [] };
     const ready: WriteIntent[] = [];
     const refused: Recounted['refused'][number][] = [];
-    const looks = writes.map(({ key }) => ({ key, decide: () => ({ kind: 'leave' }) as const }));
-    const results = looks.length === 0 ? [] : await this.#call(() => this.#deps.connector.write(plan.kind, looks));
+    const results = writes.length === 0 ? [] : await this.#call(() => this.#deps.connector.write(plan.kind, writes.map(lookAt)));
     for (const [index, intent] of writes.entries()) {
       const result = results[index]!;
       const found = result.kind === 'left' ? result.found : null;
@@ -166,6 +182,29 @@ export class TargetDelivery {
       else ready.push(recountedIntent(plan, intent, found));
     }
     return { ready, refused };
+  }
+
+  /** Where a word of the system was taken for an echo or for older than our write by its looks alone, what stands there decides. */
+  async #lookAgain(
+    plan: TargetPlan,
+    intents: readonly Intent[],
+    settlement: Settlement,
+    nowMs: number,
+  ): Promise<OutgoingRecord[]> {
+    const { source } = plan;
+    const doubtful = intents.filter((intent) => intent.kind === 'look');
+    if (source === null || doubtful.length === 0) return [];
+    const results = await this.#call(() => this.#deps.connector.write(plan.kind, doubtful.map(lookAt)));
+    return doubtful.flatMap(({ view, key, expected }, index): OutgoingRecord[] => {
+      const result = results[index]!;
+      const found = result.kind === 'left' ? result.found : null;
+      if (wholeOrNot(plan, found) === expected.whole) {
+        settlement.assured(view);
+        return [];
+      }
+      settlement.refused(null);
+      return foundMessages(plan, source.back, view, key, found, nowMs);
+    });
   }
 
   /** Halves find the row at fault, and the rest is written. */
@@ -260,12 +299,13 @@ export class TargetDelivery {
   }
 }
 
-function echoOf(kind: string, { view, key, row, expected }: WriteIntent): NewEcho {
+function newEcho(plan: TargetPlan, intent: WriteIntent): NewEcho {
+  const { view, key, row, expected } = intent;
   const { version, eventId, knowledge } = view.golden;
   return {
     id: randomUUID(),
     entityId: view.entityId,
-    kind,
+    kind: plan.kind,
     key,
     version,
     eventId,
@@ -274,7 +314,22 @@ function echoOf(kind: string, { view, key, row, expected }: WriteIntent): NewEch
     expected: expected.checksum,
     intended: row,
     replaced: expected.data,
+    echo: echoOf(plan, intent),
   };
+}
+
+function lookAt({ key }: { readonly key: string }): TargetChange {
+  return { key, decide: () => ({ kind: 'leave' }) };
+}
+
+/** A row that its own mapping does not understand is none that we expect. */
+function wholeOrNot(plan: TargetPlan, row: TargetRow | null) {
+  try {
+    return wholeChecksum(plan, row);
+  } catch (error) {
+    if (!(error instanceof SyncError)) throw error;
+    return undefined;
+  }
 }
 
 function wholeChecksum(plan: TargetPlan, row: TargetRow | null) {

@@ -45,6 +45,8 @@ export type Intent =
   | { readonly kind: 'skip'; readonly view: TargetView }
   | { readonly kind: 'freeze'; readonly view: TargetView; readonly fields: readonly string[] }
   | { readonly kind: 'reject'; readonly view: TargetView; readonly error: SyncError }
+  /** It is there as far as we know, but something that the system said leaves a doubt. */
+  | { readonly kind: 'look'; readonly view: TargetView; readonly key: string; readonly expected: Expectation }
   | { readonly kind: 'no-key'; readonly view: TargetView; readonly row: TargetRow }
   | WriteIntent;
 
@@ -73,7 +75,10 @@ export function intentOf(
   }
   const expected = expectationOf(plan, view);
   const intended = row === null ? null : checksumOf(row);
-  if (isThere(plan, view, { row, back, intended, expected })) return { kind: 'skip', view };
+  if (isThere(plan, view, { row, back, intended, expected })) {
+    const known = isDoubted(view) ? keyAt(plan, view, row === null ? undefined : keyOf(row)) : undefined;
+    return known === undefined ? { kind: 'skip', view } : { kind: 'look', view, key: known, expected };
+  }
   const flipped = flippedFields(plan, view, nowMs);
   const flips = flipped.length === 0 ? 0 : (state?.flips ?? 0) + 1;
   if (flips >= flipsMax) return { kind: 'freeze', view, fields: flipped };
@@ -81,6 +86,16 @@ export function intentOf(
   if (key === undefined) return row === null ? { kind: 'skip', view } : { kind: 'no-key', view, row };
   const { data } = golden;
   return { kind: 'write', view, key, data, row, expected, flips, judge: judgeOf(plan, data, row, expected) };
+}
+
+export function isDoubted({ echoes }: TargetView): boolean {
+  return echoes.some(({ doubted }) => doubted);
+}
+
+/** Of the record as its system will tell it once it is written; null where that is not known. */
+export function echoOf(plan: TargetPlan, { row, expected }: WriteIntent): Checksum | null {
+  const back = row === null || plan.source === null ? null : backOf(plan, row);
+  return back === null ? null : checksumOf({ ...expected.data, ...back });
 }
 
 export function decisionOf(judgement: Judgement): TargetDecision {

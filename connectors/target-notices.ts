@@ -7,14 +7,14 @@ import { partitionOf } from '../core/partition.ts';
 import type { OutgoingRecord } from '../core/ports/event-log.ts';
 import type { TargetRow } from '../core/ports/target-connector.ts';
 import type { Echo, TargetView } from '../core/ports/target-store.ts';
-import { isPosition, lowestPosition, type Position } from '../core/position.ts';
+import { lowestPosition, rightBehind } from '../core/position.ts';
 import type { BackRoute, SourceHalf, TargetPlan } from './target-plan.ts';
 
 /** Tells the sync manager that a write-back was made. It counts once, however often it is sent. */
 export function acknowledgementMessage(
   plan: TargetPlan,
   source: SourceHalf,
-  echo: Omit<Echo, 'state' | 'updatedAtMs'>,
+  echo: Omit<Echo, 'state' | 'updatedAtMs' | 'doubted'>,
 ): OutgoingRecord {
   const { entityId, returned } = echo;
   const acknowledgement: Acknowledgement = {
@@ -68,12 +68,6 @@ export function foundMessages(
   const message = { topic: back.topic, partition: partitionOf(key, back.partitions), key, value: back.codec.encode(event) };
   // The filter may hold the same row as the newest: it never saw ours in between.
   return [forgetMessage(back, key), message];
-}
-
-/** Below every position that is above this one, but those that came out of it in the same way. */
-function rightBehind(position: Position): Position | undefined {
-  const next = `${position}!`;
-  return isPosition(next) ? next : undefined;
 }
 
 /** What the filter remembers of a record is not what stands there any more, and the system will not tell by itself. */

@@ -1,6 +1,7 @@
 import { checksumOf } from '../core/canonical/canonical.ts';
 import type { ChangeEvent, Checksum } from '../core/change-event.ts';
 import type { TargetEntityConfig } from '../core/config/targets.ts';
+import { uncountedChecksum } from '../core/conflict/uncounted.ts';
 import type { EntityPlan } from '../core/entity-plan.ts';
 import { fieldOf, type JsonObject, type JsonValue } from '../core/json.ts';
 import { compileMapping } from '../core/mapping/mapping.ts';
@@ -91,9 +92,7 @@ export function canonicalOf(source: SourceHalf, row: TargetRow): JsonObject {
 }
 
 export function uncounted({ counters }: SourceHalf, data: JsonObject | null): Checksum | null {
-  if (data === null) return null;
-  if (counters.length === 0) return checksumOf(data);
-  return checksumOf(Object.fromEntries(Object.entries(data).filter(([field]) => !counters.includes(field))));
+  return data === null ? null : uncountedChecksum(counters, data);
 }
 
 function only(row: TargetRow, fields: readonly string[]): JsonObject {

@@ -105,8 +105,8 @@ function settlementOf(plan: TargetPlan, findings: readonly (Unsure & { finding: 
     if (finding.kind === 'not-made') continue;
     const { returned } = finding;
     const canonical = returned === null || plan.source === null ? null : canonicalOf(plan.source, returned);
-    if (plan.source !== null) written.push({ id: echo.id, replaced: finding.replaced, returned: canonical });
     const checksum = returned === null ? null : canonical === null ? plan.comparable(returned) : checksumOf(canonical);
+    if (plan.source !== null) written.push({ id: echo.id, replaced: finding.replaced, returned: canonical, echo: checksum });
     const intended = echo.intended === null ? null : checksumOf(echo.intended);
     const { entityId, kind, key, version } = echo;
     states.push({ entityId, kind, key, version, intended, checksum, flips: view.state?.flips ?? 0, frozen: false });
@@ -115,7 +115,7 @@ function settlementOf(plan: TargetPlan, findings: readonly (Unsure & { finding: 
     counts[returned === null ? 'deleted' : 'changed']++;
   }
   const closed = findings.flatMap(({ echo, finding }) => (finding.kind === 'not-made' || plan.source === null ? [echo.id] : []));
-  return { written, closed, states, letters: [], reached: [], counts };
+  return { written, closed, assured: [], states, letters: [], reached: [], counts };
 }
 
 export function leaseLost(lease: TargetLease): SyncError {

@@ -4,7 +4,7 @@ import type { JsonObject } from '../core/json.ts';
 import { TargetRejected, type TargetRow } from '../core/ports/target-connector.ts';
 import type { NewEcho, NewTargetLetter, TargetSettlement, TargetState, TargetView } from '../core/ports/target-store.ts';
 import type { TargetOutcome } from '../core/ports/telemetry.ts';
-import { rowWritten, stateAfter, type WriteIntent } from './target-intent.ts';
+import { isDoubted, rowWritten, stateAfter, type WriteIntent } from './target-intent.ts';
 import type { TargetPlan } from './target-plan.ts';
 
 /** Gathers what a batch has to write into the tables. */
@@ -12,8 +12,9 @@ export class Settlement {
   readonly tally = new Map<TargetOutcome, number>();
   readonly letters: NewTargetLetter[] = [];
   readonly #plan: TargetPlan;
-  readonly #written: { id: string; replaced: JsonObject | null; returned: JsonObject | null }[] = [];
+  readonly #written: TargetSettlement['written'][number][] = [];
   readonly #closed: string[] = [];
+  readonly #assured: EntityId[] = [];
   readonly #states: (TargetState & { entityId: EntityId; kind: string })[] = [];
   readonly #reached: { entityId: EntityId; version: number }[] = [];
   readonly #counts = { known: 0, changed: 0, deleted: 0 };
@@ -23,13 +24,15 @@ export class Settlement {
   }
 
   get isEmpty(): boolean {
-    return this.#written.length + this.#closed.length + this.#states.length + this.letters.length + this.#reached.length === 0;
+    const { written, closed, assured, states, letters, reached } = this.facts();
+    return [written, closed, assured, states, letters, reached].every((rows) => rows.length === 0);
   }
 
   facts(): TargetSettlement {
     return {
       written: this.#written,
       closed: this.#closed,
+      assured: this.#assured,
       states: this.#states,
       letters: this.letters,
       reached: this.#reached,
@@ -43,6 +46,12 @@ export class Settlement {
     this.#count('unchanged');
   }
 
+  /** It was looked at, and is as we know it. */
+  assured(view: TargetView): void {
+    this.#assured.push(view.entityId);
+    this.skipped(view);
+  }
+
   written(
     intent: WriteIntent,
     echo: NewEcho,
@@ -53,7 +62,8 @@ export class Settlement {
   ): void {
     // Who is no source tells of nothing that would have to be known again.
     if (this.#plan.source === null) this.#close(echo);
-    else this.#written.push({ id: echo.id, replaced, returned });
+    else this.#written.push({ id: echo.id, replaced, returned, echo: checksum });
+    if (isDoubted(intent.view)) this.#assured.push(intent.view.entityId);
     this.#arrived(intent, rowWritten(intent, found), checksum);
     if (intent.row === null) {
       this.#counts.known--;

@@ -16,11 +16,11 @@ type Step =
 const change = { key: fc.constantFrom('A', 'B'), name: fc.constantFrom('x', 'y', 'z'), sold: fc.integer({ min: 0, max: 3 }) };
 const operations = ['target.look', 'target.begin', 'target.settle', 'log.append', 'target.advance'];
 
-function steps(deletions: boolean): fc.Arbitrary<readonly Step[]> {
+function steps(deletions: boolean, crmWeight = 1): fc.Arbitrary<readonly Step[]> {
   const gone = deletions ? fc.boolean() : fc.constant(false);
   const step = fc.oneof(
     fc.record({ kind: fc.constant('shop' as const), ...change, gone }),
-    fc.record({ kind: fc.constant('crm' as const), ...change, gone }),
+    { weight: crmWeight, arbitrary: fc.record({ kind: fc.constant('crm' as const), ...change, gone }) },
     fc.constant({ kind: 'deliver' } as const),
     fc.constant({ kind: 'acknowledge' } as const),
     fc.constant({ kind: 'hear' } as const),
@@ -43,11 +43,12 @@ function dyingAt(operation: string, after: boolean): Pace {
 }
 
 /** CRM's change log misses nothing: it is looked at after whatever may have changed a row there. */
-async function take(world: TargetWorld, step: Step, sales: Map<string, number>): Promise<void> {
+async function take(world: TargetWorld, step: Step, sales: Map<string, number>, said = new Map<string, string>()): Promise<void> {
   switch (step.kind) {
     case 'shop': {
       const sold = (sales.get(step.key) ?? 0) + step.sold;
       if (!step.gone) sales.set(step.key, sold);
+      said.set(`shop ${step.key}`, step.name);
       world.says('SHOP', step.key, step.gone ? null : { name: step.name, stock: 100 - sold });
       break;
     }
@@ -55,6 +56,7 @@ async function take(world: TargetWorld, step: Step, sales: Map<string, number>):
       const row = world.target.at(kind, step.key);
       if (row === null) break;
       const stock = typeof row.stock === 'number' ? row.stock - step.sold : 0;
+      if (row.label !== step.name) said.set(`crm ${step.key}`, step.name);
       world.crmPuts(step.key, step.gone ? null : { label: step.name, stock });
       world.readCrm();
       if (!step.gone) sales.set(`crm ${step.key}`, (sales.get(`crm ${step.key}`) ?? 0) + step.sold);
@@ -116,6 +118,42 @@ test('what both sell is counted once, whatever crashes and comes late', async ()
         const first = history.find((step) => step.kind === 'shop' && step.key === key);
         if (first === undefined) continue;
         expect(world.golden(key)?.data?.stock).toBe(100 - (sales.get(key) ?? 0) - (sales.get(`crm ${key}`) ?? 0));
+      }
+    }),
+    { numRuns },
+  );
+});
+
+test('who changes nothing but is told of our writes, early or late, has no say', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps(true), async (history) => {
+      const world = new TargetWorld({ crm: 'is-read', rules: { default: 'priority', ranking: ['crm', 'shop'] } });
+      const shop = history.filter((step) => step.kind !== 'crm');
+      for (const step of shop) await take(world, step, new Map());
+      await world.settle(80);
+      expectEqualReplicas(world);
+      for (const key of world.keys()) {
+        expect(world.own(key)?.voice ?? { turn: 0 }).toMatchObject({ turn: 0 });
+        const last = shop.findLast((step) => step.kind === 'shop' && step.key === key);
+        expect(world.golden(key)?.deleted).toBe(last?.kind === 'shop' && last.gone);
+      }
+    }),
+    { numRuns },
+  );
+});
+
+test.each(['is-read', 'is-polled'] as const)('what stands in the end is what somebody said last (%s)', async (crm) => {
+  await fc.assert(
+    fc.asyncProperty(steps(false, 3), fc.boolean(), async (history, isCounted) => {
+      const fields = isCounted ? { stock: { merge: 'counter' as const } } : {};
+      const world = new TargetWorld({ crm, rules: { default: 'priority', ranking: ['crm', 'shop'], fields } });
+      const said = new Map<string, string>();
+      for (const step of history) await take(world, step, new Map(), said);
+      await world.settle(80);
+      expectEqualReplicas(world);
+      for (const key of world.keys()) {
+        if (world.rows.states.get(`crm\0${kind}:${key}`)?.frozen) continue;
+        expect([said.get(`shop ${key}`), said.get(`crm ${key}`)]).toContain(world.golden(key)?.data?.name);
       }
     }),
     { numRuns },

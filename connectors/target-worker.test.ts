@@ -121,7 +121,7 @@ describe('a system that is source and target', () => {
       await world.settle();
       expect(world.target.at(kind, 'A')).toMatchObject({ label: name });
     }
-    expect(world.heardAcknowledgements).toBe(3);
+    expect(world.heardWriteBacks).toBe(3);
     expect(world.golden('A')).toMatchObject({ version: 3, data: { name: 'X' } });
     expect(world.own('A')?.data).toEqual({ name: 'X', stock: 1 });
   });
@@ -152,9 +152,29 @@ describe('a system that is source and target', () => {
       expect(world.target.at(kind, 'A')).toMatchObject({ label: name });
     }
     await world.settle();
-    expect(world.heardAcknowledgements).toBe(3);
+    expect(world.heardWriteBacks).toBe(3);
     expect(world.messages('raw')).toEqual([]);
     expect(world.golden('A')).toMatchObject({ version: 3, data: { name: 'Z', stock: 1 } });
+  });
+
+  test('its word of a write that another has followed is no deed of its own, and one that looks like it is looked at', async () => {
+    const world = new TargetWorld({ crm: 'is-polled', rules: { default: 'priority', ranking: ['crm', 'shop'] } });
+    for (const name of ['X', 'Y', 'Z']) {
+      world.says('SHOP', 'A', { name, stock: 1 });
+      await world.deliver();
+      world.hearAcknowledgements();
+    }
+    world.says('CRM', 'A', { name: 'X', stock: 1 });
+    expect(world.own('A')).toMatchObject({ data: { name: 'Z', stock: 1 }, voice: { turn: 0 } });
+    await world.deliver();
+    expect(world.messages('raw')).toEqual([]);
+    expect(world.rows.echoes.filter(({ doubted }) => doubted)).toEqual([]);
+    world.crmPuts('A', { label: 'Y', stock: 1 });
+    await world.settle();
+    expect(world.golden('A')?.data).toEqual({ name: 'Y', stock: 1 });
+    expect(world.own('A')).toMatchObject({ data: { name: 'Y', stock: 1 }, voice: { turn: 1 } });
+    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'Y' });
+    expect(world.rows.echoes.filter(({ doubted }) => doubted)).toEqual([]);
   });
 
   test('a system that does not tell of our writes is not held against what it told before them', async () => {
@@ -188,11 +208,11 @@ describe('a system that is source and target', () => {
     await world.settle();
     expect(world.target.at(kind, 'A')).toMatchObject({ label: 'CHAIR' });
     expect(world.golden('A')?.data).toMatchObject({ name: 'Chair' });
-    expect(world.heardAcknowledgements).toBe(1);
+    expect(world.heardWriteBacks).toBe(1);
     world.says('SHOP', 'A', { name: 'Chair', stock: 2 });
     await world.settle();
     expect(world.target.at(kind, 'A')).toMatchObject({ label: 'CHAIR', stock: 2 });
-    expect(world.heardAcknowledgements).toBe(2);
+    expect(world.heardWriteBacks).toBe(2);
   });
 
   test('its own change log tells of our write before the acknowledgement does', async () => {
@@ -232,7 +252,7 @@ describe('a system that is source and target', () => {
         const label = habits === capitals ? 'STOOL' : 'Stool';
         expect(world.target.at(kind, 'A')).toEqual({ sku: 'A', label, stock: 2 });
         expect(world.golden('A')?.data).toEqual({ name: 'Stool', stock: 2 });
-        expect(world.heardAcknowledgements).toBe(2);
+        expect(world.heardWriteBacks).toBe(2);
         expect(world.rows.echoes.map(({ state }) => state)).not.toContain('pending');
       },
     );

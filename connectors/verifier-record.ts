@@ -112,6 +112,7 @@ function undelivered(
     return intent.kind === 'skip' ? null : finding('undelivered', fieldsOf(intent, row), 'it is frozen: see its letter');
   switch (intent.kind) {
     case 'skip':
+    case 'look':
       return null;
     case 'write':
       return intent.judge(row).kind === 'same' ? null : finding('undelivered', fieldsOf(intent, row), null);

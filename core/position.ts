@@ -28,6 +28,17 @@ export function isAfter(position: Position, other: Position): boolean {
   return position > other;
 }
 
+/** Below every position that is above this one, but those that came out of it in the same way. Undefined where there is no room left. */
+export function rightBehind(position: Position): Position | undefined {
+  const next = `${position}!`;
+  return isPosition(next) ? next : undefined;
+}
+
+/** No connector ends a position so: `lowestPosition` is nobody's. */
+export function isRightBehind(position: Position): boolean {
+  return position.endsWith('!');
+}
+
 /** A whole number as a fixed-width order: 16 digits hold every offset, LSN and microsecond there will be. */
 export function orderOf(value: number | bigint): string {
   return value.toString(16).padStart(16, '0');

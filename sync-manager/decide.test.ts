@@ -3,6 +3,7 @@ import { checksumOf } from '../core/canonical/canonical.ts';
 import { type CanonicalRecord, type EntityId, goldenSourceType } from '../core/change-event.ts';
 import { conflictRulesSchema } from '../core/config/conflict-policy.ts';
 import { compileConflictPolicy } from '../core/conflict/policy.ts';
+import type { WriteBack } from '../core/conflict/write-back.ts';
 import { deadLetterOf } from '../core/dead-letter.ts';
 import { compileDifferencePairs } from '../core/differences/difference-pair.ts';
 import { SyncError } from '../core/errors.ts';
@@ -79,10 +80,10 @@ class Tables {
       heads: [],
       shared: this.rows,
       known: new Set(),
-      unacknowledged: new Set(),
+      writeBacks: [],
       policy,
       isShared: true,
-      writtenBack: new Set(),
+      written: new Map(),
       pairs,
       ...more,
     });
@@ -192,12 +193,27 @@ describe('an entity that a record leaves', () => {
         position: null,
       },
     });
-    tables.settle([word(1)], { unacknowledged: new Set([ledgerId]) });
+    const writeBack: WriteBack = {
+      id: ledgerId,
+      entityId: chair,
+      target: 'erp',
+      eventId,
+      knowledge: { SHOP: 2, ERP: 1 },
+      heard: false,
+      told: false,
+      deletes: false,
+      echo: checksumOf({ price: 2 }),
+      expected: checksumOf({ price: 3 }),
+      replaced: { price: 3 },
+      returned: { price: 2 },
+    };
+    const asked = { writeBacks: [writeBack], written: new Map([['ERP', { target: 'erp', tellsAll: true }]]) };
+    tables.settle([word(1)], asked);
     const seenBy = () => JSON.stringify((tables.of('ERP')!.voice as { seen: unknown }).seen);
     expect(seenBy()).toContain('SHOP');
     tables.settle([leave(record('shop', 4, null), false)]);
     expect(seenBy()).not.toContain('SHOP');
-    tables.settle([word(1)], { unacknowledged: new Set([ledgerId]) });
+    tables.settle([word(1)], asked);
     expect(seenBy()).not.toContain('SHOP');
   });
 });

@@ -4,7 +4,8 @@ import type { Acknowledgement } from '../core/conflict/acknowledgement.ts';
 import type { Conflict } from '../core/conflict/conflict.ts';
 import { type Resolution, remerge, resolve, resolveAcknowledgement } from '../core/conflict/engine.ts';
 import type { ConflictPolicy } from '../core/conflict/policy.ts';
-import { operatorSourceType } from '../core/conflict/voice.ts';
+import { operatorSourceType, type SourceRow, voiced } from '../core/conflict/voice.ts';
+import type { WriteBack } from '../core/conflict/write-back.ts';
 import type { DeadLetter } from '../core/dead-letter.ts';
 import { type DifferenceChanges, differenceChanges } from '../core/differences/difference.ts';
 import type { DifferencePair } from '../core/differences/difference-pair.ts';
@@ -21,9 +22,10 @@ import type {
   StateHead,
   StateRow,
 } from '../core/ports/sync-store.ts';
-import { isAfter } from '../core/position.ts';
+import { isAfter, isRightBehind } from '../core/position.ts';
 import { type RefusedChange, refusedChange } from '../core/refused-change.ts';
 import type { Arrival, ArrivedAcknowledgement, ArrivedLeave, ArrivedRemerge } from './arrival.ts';
+import { acknowledgementsBy, BatchWriteBacks, type WrittenSources } from './batch-write-backs.ts';
 import { carriedChange, carriedRow, isOf, rejoinNotice } from './carried-state.ts';
 import { type EntityRows, EntityTable } from './entity-rows.ts';
 import { eventRow, leaveRow, OutcomeCounter } from './event-rows.ts';
@@ -36,13 +38,13 @@ export interface DecideInput {
   readonly shared: readonly StateRow[];
   /** Which of the batch's events are stored already. */
   readonly known: ReadonlySet<EventId>;
-  /** Which of the batch's write-backs wait for their acknowledgement. */
-  readonly unacknowledged: ReadonlySet<string>;
+  /** What we wrote to the systems of the batch's entities and they may not have told of yet, oldest first. */
+  readonly writeBacks: readonly WriteBack[];
   readonly policy: ConflictPolicy;
   /** Whether several sources may speak of this kind: their voices are kept from the first word on. */
   readonly isShared: boolean;
   /** Sources that are targets too: where their own word did not hold, they have to be told. */
-  readonly writtenBack: ReadonlySet<string>;
+  readonly written: WrittenSources;
   /** Sources whose differences are kept. */
   readonly pairs: readonly DifferencePair[];
 }
@@ -72,12 +74,13 @@ class BatchDecision {
   readonly #refused: RefusedChange[] = [];
   readonly #forgets: ForgetNotice[] = [];
   readonly #rejoins: RejoinNotice[] = [];
-  readonly #acknowledged: string[] = [];
   readonly #resolved = new Set<EntityId>();
   readonly #counter = new OutcomeCounter();
+  readonly #writeBacks: BatchWriteBacks;
 
   constructor(input: DecideInput) {
     this.#input = input;
+    this.#writeBacks = new BatchWriteBacks(input.policy, input.written, input.writeBacks);
     const whole = new Set(input.shared.map((row) => row.entityId));
     this.#entities = new EntityTable(
       input.heads.filter((head) => !whole.has(head.entityId)),
@@ -115,7 +118,7 @@ class BatchDecision {
       states: this.#entities.touched(),
       ...(removals.length === 0 ? {} : { removals }),
       conflicts: [...this.#conflicts.values()],
-      acknowledged: this.#acknowledged,
+      writeBacks: this.#writeBacks.notes(),
       differences: this.#differences(),
       counts: this.#counter.counts(),
       replays: this.#replays,
@@ -147,12 +150,23 @@ class BatchDecision {
   }
 
   #acknowledge({ ledgerId, acknowledgement }: ArrivedAcknowledgement): void {
-    if (!this.#input.unacknowledged.has(ledgerId) || this.#acknowledged.includes(ledgerId)) return;
-    this.#acknowledged.push(ledgerId);
     const entity = this.#entities.of(acknowledgement.entityId);
+    const row = entity.of(acknowledgement.sourceType) as StateRow | undefined;
+    const heard = this.#writeBacks.acknowledge(ledgerId, acknowledgement, row, turnOf(row));
+    if (heard === undefined) return;
+    this.#hear(entity, heard);
+    this.#lookWhereDoubted(heard);
+  }
+
+  #hear(entity: EntityRows, acknowledgement: Acknowledgement): void {
     const view = entity.view();
     const heard = { ...acknowledgement, knowledge: credibleKnowledge(acknowledgement.knowledge, view) };
     this.#apply(entity, heard, resolveAcknowledgement(this.#input.policy, view, heard));
+  }
+
+  /** What is resolved is looked at by the targets. */
+  #lookWhereDoubted(subject: Pick<CanonicalRecord, 'entityId' | 'sourceType'>): void {
+    if (this.#writeBacks.isDoubted(subject)) this.#resolved.add(subject.entityId);
   }
 
   /** Invariant 7. Where the record is what comes of the rows nothing happens, however often it is said. */
@@ -233,6 +247,8 @@ class BatchDecision {
     if (isLate || (!decision && before?.position && !isAfter(record.position, before.position))) {
       return { outcome: record.replayOf === undefined ? 'stale' : 'superseded' };
     }
+    const echo = decision || tenant !== before ? undefined : this.#echoOf(record, entity, before);
+    if (echo !== undefined) return echo;
     const deleted = record.data === null;
     if (!decision && before !== undefined && before.deleted === deleted && before.checksum === record.checksum) {
       // The newer position is kept even then: it is what a late older change is held against.
@@ -250,6 +266,28 @@ class BatchDecision {
     const golden = this.#apply(entity, record, resolution);
     const atOdds = resolution.conflicts.some(({ conflictId }) => !known.has(conflictId));
     return { outcome: atOdds ? 'conflicted' : 'applied', ...(golden === undefined ? {} : { golden }) };
+  }
+
+  /**
+   * Our own write, told by its system: with the acknowledgement or without it, it is no deed of that system. Undefined where
+   * the word is its own.
+   */
+  #echoOf(record: CanonicalRecord, entity: EntityRows, before: StateHead | undefined): Settled | undefined {
+    // What a target found there is looked at already, and is nothing that the system told.
+    if (isRightBehind(record.position)) return undefined;
+    const hearing = this.#writeBacks.hear(record, before);
+    const isNews = hearing.kind === 'echo' && hearing.isNews;
+    if (hearing.kind === 'own' || (before === undefined && !isNews)) {
+      this.#lookWhereDoubted(record);
+      return undefined;
+    }
+    if (hearing.kind === 'echo') {
+      for (const heard of acknowledgementsBy(record, hearing, turnOf(before))) this.#hear(entity, heard);
+    }
+    const row = entity.of(record.sourceType) as StateRow;
+    entity.put({ ...row, ...tenureOf(record), position: record.position });
+    this.#lookWhereDoubted(record);
+    return { outcome: hearing.kind === 'echo' ? 'echo' : 'stale' };
   }
 
   /** Where one source speaks of an entity, its word is the golden record. */
@@ -277,7 +315,7 @@ class BatchDecision {
     if (row !== undefined) entity.put({ ...row, ...tenureOf(cause) });
     for (const conflict of conflicts) this.#conflicts.set(conflict.conflictId, conflict);
     const stored = this.#putGolden(entity, cause, golden, row);
-    if (differs && this.#input.writtenBack.has(cause.sourceType)) this.#resolved.add(cause.entityId);
+    if (differs && this.#input.written.has(cause.sourceType)) this.#resolved.add(cause.entityId);
     return stored;
   }
 
@@ -306,6 +344,12 @@ class BatchDecision {
     if (moved) this.#resolved.add(cause.entityId);
     return moved || before === undefined ? stored : undefined;
   }
+}
+
+/** A row from a time without a voice counts its turns by its versions. */
+function turnOf(row: StateHead | undefined): number {
+  if (row === undefined) return 0;
+  return voiced(row as SourceRow).voice.turn;
 }
 
 function checksumOfData(data: StateRow['data'], row: StateRow | undefined): StateRow['checksum'] {

@@ -37,6 +37,7 @@ import {
   sharedEntities,
   subjectOf,
 } from './arrival.ts';
+import type { WrittenSources } from './batch-write-backs.ts';
 import { decide } from './decide.ts';
 import type { Publisher, PublishLine } from './publisher.ts';
 
@@ -47,7 +48,7 @@ export interface SyncLine extends PublishLine {
   readonly policy: ConflictPolicy;
   /** Whether several sources speak of this kind. */
   readonly isShared: boolean;
-  readonly writtenBack: ReadonlySet<string>;
+  readonly written: WrittenSources;
   readonly pairs: readonly DifferencePair[];
 }
 
@@ -255,16 +256,25 @@ export class SyncWorker implements PartitionWorker {
 
   async #decide(line: SyncLine, arrivals: readonly Arrival[], lookUpAll: boolean): Promise<BatchEffects> {
     const { store } = this.#deps;
-    const { policy, isShared, writtenBack, pairs } = line;
+    const { policy, isShared, written, pairs } = line;
     const entityIds = [...new Set(arrivals.map((arrival) => subjectOf(arrival).entityId))];
     const heads = isShared || entityIds.length === 0 ? [] : await store.headsOf(entityIds);
     const sharedIds = isShared ? entityIds : sharedEntities(arrivals, heads);
     const shared = sharedIds.length === 0 ? [] : await store.statesOf(sharedIds);
     const suspects = lookUpAll ? eventIdsOf(arrivals) : maybeKnown(arrivals, isShared ? shared : heads);
     const known = suspects.length === 0 ? new Set<never>() : await store.knownEvents(suspects);
-    const ledgerIds = arrivals.flatMap((arrival) => (arrival.kind === 'acknowledgement' ? [arrival.ledgerId] : []));
-    const unacknowledged = ledgerIds.length === 0 ? new Set<never>() : await store.unacknowledged(ledgerIds);
-    return decide({ arrivals, heads, shared, known, unacknowledged, policy, isShared, writtenBack, pairs });
+    const writeBacks = await this.#writeBacksOf(written, new Set(sharedIds), arrivals);
+    return decide({ arrivals, heads, shared, known, writeBacks, policy, isShared, written, pairs });
+  }
+
+  /** Of records that a system tells of and that we write to. */
+  async #writeBacksOf(written: WrittenSources, shared: ReadonlySet<EntityId>, arrivals: readonly Arrival[]) {
+    const subjects = arrivals
+      .map(subjectOf)
+      .filter(({ entityId, sourceType }) => shared.has(entityId) && written.has(sourceType));
+    if (subjects.length === 0) return [];
+    const targets = new Set(subjects.map(({ sourceType }) => written.get(sourceType)!.target));
+    return this.#deps.store.writeBacksOf([...targets], [...new Set(subjects.map(({ entityId }) => entityId))]);
   }
 
   #goldenOf(held: Held, effects: BatchEffects): GoldenRecord[] {

@@ -98,10 +98,10 @@ export class HistoryWorld {
       heads,
       shared,
       known: none,
-      unacknowledged: none,
+      writeBacks: [],
       policy,
       isShared,
-      writtenBack: none,
+      written: new Map(),
       pairs: [],
     });
     const written = await this.#store.write(this.#lease, { through: this.#lease.nextOffset + 1, settledThrough: {} }, effects);

@@ -1,10 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
 import { MemoryClock } from '../adapters/memory/clock.ts';
 import { MemoryProducer } from '../adapters/memory/event-log.ts';
 import { LogStore } from '../adapters/memory/log-store.ts';
 import { MemoryTarget, type MemoryTargetHabits } from '../adapters/memory/memory-target.ts';
 import type { Pace } from '../adapters/memory/pace.ts';
-import { MemoryTargetStore, TargetRows } from '../adapters/memory/target-store.ts';
+import { MemoryTargetStore, TargetRows, writeBackOf } from '../adapters/memory/target-store.ts';
 import { compileTargetPlan, type TargetPlan } from '../connectors/target-plan.ts';
 import { TargetWorker } from '../connectors/target-worker.ts';
 import { checksumOf } from '../core/canonical/canonical.ts';
@@ -12,10 +11,7 @@ import { type CanonicalRecord, type EntityId, goldenSourceType } from '../core/c
 import { CircuitBreaker } from '../core/circuit-breaker.ts';
 import { decodeAcknowledgement } from '../core/codec/acknowledgement-message.ts';
 import { type ConflictRules, conflictRulesSchema } from '../core/config/conflict-policy.ts';
-import type { GoldenRow } from '../core/conflict/conflict.ts';
-import { type Resolution, resolve, resolveAcknowledgement } from '../core/conflict/engine.ts';
-import { type ConflictPolicy, compileConflictPolicy } from '../core/conflict/policy.ts';
-import type { SourceRow } from '../core/conflict/voice.ts';
+import { type ConflictPolicy, compileConflictPolicy, countersOf } from '../core/conflict/policy.ts';
 import { compileEntityPlan } from '../core/entity-plan.ts';
 import { eventIdOf } from '../core/event-id.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -23,13 +19,18 @@ import type { LogBatch, LogRecord, PartitionRef } from '../core/ports/event-log.
 import type { StateRow } from '../core/ports/sync-store.ts';
 import type { TargetConnector, TargetRow } from '../core/ports/target-connector.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
-import { isAfter, orderOf, type Position, positionOf } from '../core/position.ts';
+import { orderOf, type Position, positionOf } from '../core/position.ts';
 import { ProducerPool } from '../core/producer-pool.ts';
 import { topicNames } from '../core/topics.ts';
+import { type Arrival, subjectOf } from '../sync-manager/arrival.ts';
+import { decide } from '../sync-manager/decide.ts';
 
 export interface TargetWorldOptions {
-  /** Whether CRM is a source as well, and how its own changes come here. */
-  readonly crm: 'target-only' | 'pushes' | 'is-read';
+  /**
+   * Whether CRM is a source as well, and how its own changes come here: it sends what its users do, its log is read, or it
+   * tells from time to time how its records stand.
+   */
+  readonly crm: 'target-only' | 'pushes' | 'is-read' | 'is-polled';
   readonly rules?: Partial<ConflictRules>;
   readonly habits?: MemoryTargetHabits;
   readonly onForeignChange?: 'overwrite' | 'keep';
@@ -44,8 +45,8 @@ const silent = new Proxy({}, { get: () => () => undefined }) as Telemetry;
 const ref = (topic: string): PartitionRef => ({ topic, partition: 0 });
 
 /**
- * One process of the target side, the system CRM it writes to, and a sync manager as small as can be: the real engine on
- * rows in memory. CRM calls `name` `label`.
+ * One process of the target side, the system CRM it writes to, and a sync manager that takes one message at a time: the real
+ * decision on rows in memory. CRM calls `name` `label`.
  */
 export class TargetWorld {
   readonly clock = new MemoryClock();
@@ -54,14 +55,14 @@ export class TargetWorld {
   readonly target: MemoryTarget;
   readonly plan: TargetPlan;
   worker: TargetWorker;
-  /** Acknowledgements the sync manager took into account. */
-  heardAcknowledgements = 0;
+  /** Write-backs that the sync manager took into account, by their acknowledgement or by their echo. */
+  heardWriteBacks = 0;
   readonly #options: TargetWorldOptions;
   readonly #policy: ConflictPolicy;
   readonly #states = new Map<EntityId, Map<string, StateRow>>();
   readonly #read = new Map<string, number>();
   /** Changes at CRM that its change log has and we have not read. */
-  readonly #crmLog: { key: string; row: TargetRow | null }[] = [];
+  readonly #crmLog: { key: string; row: TargetRow | null; isNews: boolean }[] = [];
   readonly #told = new Map<string, string>();
   #position = 0;
 
@@ -87,7 +88,7 @@ export class TargetWorld {
       kind,
       mapping: { keep: 'mapped', fields: { name: 'label', stock: 'stock' } },
     };
-    const counters = [...this.#policy.fields].flatMap(([field, rule]) => (rule.kind === 'counter' ? [field] : []));
+    const counters = countersOf(this.#policy);
     const codec = { encode: (event: unknown) => JSON.stringify(event), decode: (bytes: Buffer) => JSON.parse(bytes.toString()) };
     const back = { topic: topics.raw('crm', kind), partitions: 1, codec };
     return compileTargetPlan({
@@ -99,7 +100,7 @@ export class TargetWorld {
       source:
         crm === 'target-only'
           ? null
-          : { plan: compileEntityPlan(declaration as never, topics), counters, back, echoes: crm === 'is-read' },
+          : { plan: compileEntityPlan(declaration as never, topics), counters, back, echoes: crm !== 'pushes' },
       keyIsEntity: true,
       topics,
       canonicalPartitions: 1,
@@ -167,14 +168,7 @@ export class TargetWorld {
     const heard = this.#unread(topics.canonical(kind));
     for (const record of heard) {
       const { ledgerId, acknowledgement } = decodeAcknowledgement(record.value!);
-      const echo = this.rows.echoes.find(({ id }) => id === ledgerId);
-      if (echo?.state !== 'written') continue;
-      this.rows.echoes = this.rows.echoes.map((row) => (row.id === ledgerId ? { ...row, state: 'acknowledged' } : row));
-      this.heardAcknowledgements++;
-      this.#take(
-        acknowledgement.entityId,
-        resolveAcknowledgement(this.#policy, this.#view(acknowledgement.entityId), acknowledgement),
-      );
+      this.#settle({ kind: 'acknowledgement', ledgerId, acknowledgement });
     }
     return heard.length > 0;
   }
@@ -188,22 +182,27 @@ export class TargetWorld {
       const { key, data, position } = JSON.parse(record.value!.toString());
       this.#apply('CRM', key, data === null ? null : this.plan.source!.plan.mapping.map(data), position);
     }
-    if (this.#options.crm !== 'is-read') return found.length > 0;
-    this.readCrm();
+    if (this.#options.crm === 'pushes' || this.#options.crm === 'target-only') return found.length > 0;
+    this.#look();
     const told = this.#crmLog.splice(0);
     for (const { key, row } of told)
       this.#apply('CRM', key, row === null ? null : this.plan.source!.plan.mapping.map(row), this.#nextPosition());
-    return told.length > 0;
+    return told.some(({ isNews }) => isNews);
   }
 
   /** Notes what changed at CRM since the last look, as its change log does. */
   readCrm(): void {
+    if (this.#options.crm === 'is-read') this.#look();
+  }
+
+  #look(): void {
     for (const key of this.keys()) {
       const row = this.target.at(kind, key);
       const text = JSON.stringify(row);
-      if ((this.#told.get(key) ?? 'null') === text) continue;
+      const isNews = (this.#told.get(key) ?? 'null') !== text;
+      if (!isNews && this.#options.crm === 'is-read') continue;
       this.#told.set(key, text);
-      this.#crmLog.push({ key, row });
+      this.#crmLog.push({ key, row, isNews });
     }
   }
 
@@ -222,16 +221,9 @@ export class TargetWorld {
 
   #apply(sourceType: 'SHOP' | 'CRM', key: string, data: JsonObject | null, position: Position): void {
     const entityId = `${kind}:${key}` as EntityId;
-    const before = this.#of(key).get(sourceType);
-    if (before?.position && !isAfter(position, before.position)) return;
-    const checksum = data === null ? null : checksumOf(data);
-    if (before !== undefined && before.deleted === (data === null) && before.checksum === checksum) {
-      this.#put(entityId, { ...before, position });
-      return;
-    }
     const nowMs = this.clock.nowMs();
     const source = sourceType.toLowerCase();
-    const change: CanonicalRecord = {
+    const record: CanonicalRecord = {
       eventId: eventIdOf(source, kind, key, position, nowMs),
       source,
       sourceType,
@@ -243,41 +235,32 @@ export class TargetWorld {
       occurredAt: new Date(nowMs).toISOString(),
       receivedAtMs: nowMs,
       correlationId: 'c',
-      checksum,
+      checksum: data === null ? null : checksumOf(data),
       data,
       origin: { topic: 't', partition: 0, offset: 0 },
     };
-    this.#take(entityId, resolve(this.#policy, this.#view(entityId), change));
+    this.#settle({ kind: 'record', record });
   }
 
-  #take(entityId: EntityId, { row, golden }: Resolution): void {
-    if (row !== undefined) this.#put(entityId, row);
-    const before = this.#of(entityId.slice(kind.length + 1)).get(goldenSourceType);
-    const version = (before?.version ?? 0) + (golden.moved || before === undefined ? 1 : 0);
-    const data = golden.data;
-    this.#put(entityId, {
-      entityId,
-      sourceType: goldenSourceType,
-      kind,
-      version,
-      position: null,
-      deleted: golden.deleted,
-      data,
-      checksum: data === null ? null : checksumOf(data),
-      eventId: row?.eventId ?? before!.eventId,
-      voice: golden.voice,
+  #settle(arrival: Arrival): void {
+    const { entityId } = subjectOf(arrival);
+    const { crm } = this.#options;
+    const effects = decide({
+      arrivals: [arrival],
+      heads: [],
+      shared: [...(this.#states.get(entityId)?.values() ?? [])],
+      known: new Set(),
+      writeBacks: this.rows.echoes.filter((echo) => echo.entityId === entityId && !(echo.heard && echo.told)).map(writeBackOf),
+      policy: this.#policy,
+      isShared: true,
+      written: new Map(crm === 'target-only' ? [] : [['CRM', { target: 'crm', tellsAll: crm === 'is-read' }]]),
+      pairs: [],
     });
-    // Whole records: a field that the change did not touch may have been refused there while it was on its way.
-    const differs = row !== undefined && (row.deleted ? !golden.deleted : !isDeepStrictEqual(row.data, data));
-    if (golden.moved || differs) this.log.append({ ...ref(topics.resolved(kind)), key: entityId, value: '{}' });
-  }
-
-  #view(entityId: EntityId) {
-    const rows = [...(this.#states.get(entityId)?.values() ?? [])];
-    return {
-      golden: rows.find(({ sourceType }) => sourceType === goldenSourceType) as GoldenRow | undefined,
-      rows: rows.filter(({ sourceType }) => sourceType !== goldenSourceType) as SourceRow[],
-    };
+    for (const row of effects.states) this.#put(entityId, row);
+    const unheard = new Set(this.rows.echoes.flatMap(({ id, heard }) => (heard ? [] : [id])));
+    this.heardWriteBacks += effects.writeBacks.filter(({ id, heard }) => heard && unheard.has(id)).length;
+    this.rows.note(effects.writeBacks);
+    for (const key of effects.outbox.resolved) this.log.append({ ...ref(topics.resolved(kind)), key, value: '{}' });
   }
 
   #put(entityId: EntityId, row: StateRow): void {

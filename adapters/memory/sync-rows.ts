@@ -1,4 +1,5 @@
 import type { EntityId, EventId } from '../../core/change-event.ts';
+import type { WriteBack } from '../../core/conflict/write-back.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { EntryClaim } from '../../core/ports/stage-ledger.ts';
 import type {
@@ -29,8 +30,8 @@ interface PlacedOutboxRow {
 /** The tables of the sync manager, shared by every process. Whatever changes them here is one commit. */
 export class SyncRows {
   readonly events = new Map<EventId, EventRow>();
-  /** Write-backs that were made and not acknowledged yet. */
-  readonly writtenBack = new Set<string>();
+  /** Those that were not both heard of and told. */
+  writeBacks: readonly WriteBack[] = [];
   readonly conflicts = new Map<string, ConflictRow>();
   /** By `topic/partition outcome` of the raw topic. */
   readonly counts = new Map<string, number>();
@@ -101,7 +102,10 @@ export class SyncRows {
       const known = this.conflicts.get(conflict.conflictId);
       if (known === undefined || known.status === 'open') this.conflicts.set(conflict.conflictId, conflict);
     }
-    for (const ledgerId of effects.acknowledged) this.writtenBack.delete(ledgerId);
+    const notes = new Map(effects.writeBacks.map((note) => [note.id, note]));
+    this.writeBacks = this.writeBacks
+      .map((writeBack) => ({ ...writeBack, ...notes.get(writeBack.id) }))
+      .filter(({ heard, told }) => !heard || !told);
     for (const { topic, partition, outcome, count } of effects.counts) {
       const name = `${partitionName({ topic, partition })} ${outcome}`;
       this.counts.set(name, (this.counts.get(name) ?? 0) + count);

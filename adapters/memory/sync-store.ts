@@ -1,4 +1,5 @@
 import { type EntityId, type EventId, type GoldenRecord, goldenSourceType } from '../../core/change-event.ts';
+import type { WriteBack } from '../../core/conflict/write-back.ts';
 import { findUnstorableText, stringifyExact } from '../../core/json.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import {
@@ -65,8 +66,10 @@ export class MemorySyncStore implements SyncStore {
     return this.#pace('store.knownEvents', () => new Set(eventIds.filter((id) => this.#rows.events.has(id))));
   }
 
-  unacknowledged(ledgerIds: readonly string[]): Promise<ReadonlySet<string>> {
-    return this.#pace('store.unacknowledged', () => new Set(ledgerIds.filter((id) => this.#rows.writtenBack.has(id))));
+  writeBacksOf(targets: readonly string[], entityIds: readonly EntityId[]): Promise<readonly WriteBack[]> {
+    return this.#pace('store.writeBacksOf', () =>
+      this.#rows.writeBacks.filter(({ target, entityId }) => targets.includes(target) && entityIds.includes(entityId)),
+    );
   }
 
   write(lease: SyncLease, reach: SyncReach, effects: BatchEffects): Promise<Written | null> {

@@ -15,9 +15,8 @@ describeTargetStore('memory', async () => {
     rebind: async (key, to) => void rows.bindings.set(`crm\0product\0${key}`, to),
     merge: async (from, into) => void rows.merges.set(from, into),
     putStates: async (more) => void states.push(...more),
-    async acknowledge(ledgerId) {
-      rows.echoes = rows.echoes.map((echo) => (echo.id === ledgerId ? { ...echo, state: 'acknowledged' } : echo));
-    },
+    note: async (note) => rows.note([note]),
+    noted: async () => rows.echoes.map(({ id }) => id),
     async replay() {
       for (const letter of rows.letters.values()) letter.status = 'replaying';
     },

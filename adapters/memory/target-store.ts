@@ -1,6 +1,7 @@
 import { type EntityId, goldenSourceType } from '../../core/change-event.ts';
 import type { GoldenVoice } from '../../core/conflict/conflict.ts';
 import { type Knowledge, knowledgeOf, type SourceRow, voiced } from '../../core/conflict/voice.ts';
+import type { WriteBack, WriteBackNote } from '../../core/conflict/write-back.ts';
 import type { PartitionRef } from '../../core/ports/event-log.ts';
 import type { StateRow } from '../../core/ports/sync-store.ts';
 import type {
@@ -24,6 +25,13 @@ interface MemoryLetter extends NewTargetLetter {
   attempts: number;
 }
 
+/** What the sync manager notes of it stands beside what the target does. */
+interface LedgerRow extends Echo {
+  readonly target: string;
+  readonly heard: boolean;
+  readonly told: boolean;
+}
+
 /** The tables of the target side, shared by every process. */
 export class TargetRows {
   readonly progress = new Map<string, { token: number; nextOffset: number }>();
@@ -33,7 +41,25 @@ export class TargetRows {
   readonly bindings = new Map<string, EntityId>();
   /** Entities that were merged away, and into which. */
   readonly merges = new Map<EntityId, EntityId>();
-  echoes: (Echo & { readonly target: string })[] = [];
+  echoes: LedgerRow[] = [];
+
+  /** What the sync manager found out about them. */
+  note(notes: readonly WriteBackNote[]): void {
+    const noted = new Map(notes.map((note) => [note.id, note]));
+    this.echoes = this.echoes.map((row) => {
+      const note = noted.get(row.id);
+      if (note === undefined) return row;
+      const state = note.heard && row.state === 'written' ? 'acknowledged' : row.state;
+      return { ...row, ...note, doubted: row.doubted || note.doubted, state };
+    });
+  }
+}
+
+/** As the sync manager reads it. */
+export function writeBackOf(row: LedgerRow): WriteBack {
+  const { id, entityId, target, eventId, knowledge, heard, told, intended, echo, expected, replaced, returned } = row;
+  const deletes = intended === null;
+  return { id, entityId, target, eventId, knowledge, heard, told, deletes, echo, expected, replaced, returned };
 }
 
 export interface MemoryTargetStoreOptions {
@@ -43,6 +69,9 @@ export interface MemoryTargetStoreOptions {
   nowMs(): number;
   readonly pace?: Pace;
 }
+
+/** So many write-backs to one record wait for their system to tell of them. */
+const awaitedMax = 8;
 
 const quiet: GuardState = {
   state: 'running',
@@ -96,13 +125,12 @@ export class MemoryTargetStore implements TargetStore {
     return this.#pace('target.begin', () => {
       if (!this.#holds(lease)) return false;
       const begun = new Set(echoes.map(({ entityId }) => entityId));
-      this.#rows.echoes = this.#rows.echoes.filter(
-        ({ target, entityId, state }) =>
-          target !== lease.target || !begun.has(entityId) || state === 'pending' || state === 'written',
-      );
+      const isSettled = (echo: LedgerRow) =>
+        echo.target === lease.target && begun.has(echo.entityId) && echo.state === 'acknowledged';
+      this.#rows.echoes = this.#rows.echoes.filter((echo) => !isSettled(echo) || (!echo.told && !this.#isOld(echo)));
       const updatedAtMs = this.#options.nowMs();
-      for (const echo of echoes)
-        this.#rows.echoes.push({ ...echo, target: lease.target, state: 'pending', returned: null, updatedAtMs });
+      const unheard = { target: lease.target, heard: false, told: false, doubted: false, returned: null } as const;
+      for (const echo of echoes) this.#rows.echoes.push({ ...echo, ...unheard, state: 'pending', updatedAtMs });
       return true;
     });
   }
@@ -117,8 +145,10 @@ export class MemoryTargetStore implements TargetStore {
         .filter(({ id, state }) => state !== 'pending' || !closed.has(id))
         .map((echo) => {
           const row = written.get(echo.id);
-          return row === undefined ? echo : { ...echo, ...row, state: 'written', updatedAtMs };
-        });
+          if (row === undefined) return echo;
+          return { ...echo, ...row, state: echo.heard ? ('acknowledged' as const) : ('written' as const), updatedAtMs };
+        })
+        .map((echo) => (settlement.assured.includes(echo.entityId) ? { ...echo, doubted: false } : echo));
       for (const { entityId, kind: _kind, ...state } of settlement.states)
         this.#rows.states.set(`${lease.target}\0${entityId}`, state);
       for (const letter of settlement.letters) this.#keep(lease, letter);
@@ -194,6 +224,11 @@ export class MemoryTargetStore implements TargetStore {
         ),
       },
     ];
+  }
+
+  #isOld({ id, target, entityId }: LedgerRow): boolean {
+    const ids = this.#rows.echoes.filter((echo) => echo.target === target && echo.entityId === entityId).map((echo) => echo.id);
+    return ids.length - ids.indexOf(id) > awaitedMax;
   }
 
   #keyAt(name: string, entityId: EntityId): string | null {

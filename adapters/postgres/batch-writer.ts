@@ -16,6 +16,7 @@ import {
 import { combined } from './combined-calls.ts';
 import { writeDifferences } from './differences-writer.ts';
 import { keepRefused } from './refused-changes.ts';
+import { noteWriteBacks } from './write-backs.ts';
 
 /** Beyond it a statement is long enough to go alone. */
 const rowsTogetherMax = 600;
@@ -52,7 +53,7 @@ async function writeMixed(pool: pg.Pool, write: BatchWrite): Promise<Written | n
     if (written) {
       if (removals.length > 0) await removeStates(client, removals);
       if (effects.conflicts.length > 0) await writeConflicts(client, effects.conflicts);
-      if (effects.acknowledged.length > 0) await closeWriteBacks(client, effects.acknowledged);
+      if (effects.writeBacks.length > 0) await noteWriteBacks(client, effects.writeBacks);
       await writeDifferences(client, effects.differences);
       if (effects.replays.length > 0) await closeReplays(client, effects);
       if (effects.refused.length > 0) await keepRefused(client, effects.refused);
@@ -75,9 +76,9 @@ export function isKnownEvent(error: unknown): boolean {
   return code === '23505' && constraint === 'source_events_pkey';
 }
 
-function isPlain({ conflicts, replays, refused, acknowledged, differences, removals: left = [] }: BatchEffects): boolean {
+function isPlain({ conflicts, replays, refused, writeBacks, differences, removals: left = [] }: BatchEffects): boolean {
   const { upserts, removals } = differences;
-  return [conflicts, replays, refused, acknowledged, upserts, removals, left].every((rows) => rows.length === 0);
+  return [conflicts, replays, refused, writeBacks, upserts, removals, left].every((rows) => rows.length === 0);
 }
 
 /** An event and the states that hold exactly its record, of the lease with this number. */
@@ -229,10 +230,6 @@ async function removeStates(client: pg.PoolClient, rows: readonly StateKey[]): P
      WHERE s.entity_id = r.entity_id AND s.source_type = r.source_type`,
     [rows.map(({ entityId }) => entityId), rows.map(({ sourceType }) => sourceType)],
   );
-}
-
-async function closeWriteBacks(client: pg.PoolClient, ledgerIds: readonly string[]): Promise<void> {
-  await client.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [ledgerIds]);
 }
 
 async function closeReplays(client: pg.PoolClient, effects: BatchEffects): Promise<void> {

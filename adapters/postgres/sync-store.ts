@@ -17,6 +17,7 @@ import type { Position } from '../../core/position.ts';
 import { batchWriter, isKnownEvent } from './batch-writer.ts';
 import { combined } from './combined-calls.ts';
 import { faultOf, unavailable } from './pool.ts';
+import { readWriteBacks } from './write-backs.ts';
 
 const repeatsMax = 8;
 const entitiesTogetherMax = 500;
@@ -98,17 +99,7 @@ export function createSyncStore(pool: pg.Pool): SyncStore {
       return new Set(rows.map((row) => row.event_id));
     },
 
-    async unacknowledged(ledgerIds) {
-      const { rows } = await answered(() =>
-        // What was written to a record that stands under another entity by now says nothing of this one.
-        pool.query<{ id: string }>(
-          `SELECT e.id FROM echo_ledger e WHERE e.id = ANY($1) AND e.state = 'written' AND NOT EXISTS (
-             SELECT FROM entity_bindings b WHERE b.source = e.target AND b.kind = e.kind AND b.key = e.key AND b.entity_id <> e.entity_id)`,
-          [ledgerIds],
-        ),
-      );
-      return new Set(rows.map((row) => row.id));
-    },
+    writeBacksOf: (targets, entityIds) => answered(() => readWriteBacks(pool, targets, entityIds)),
 
     async write(lease, reach, effects) {
       for (let attempt = 1; ; attempt++) {

@@ -33,19 +33,27 @@ export async function settleTarget(
 async function writeAll(
   client: pg.PoolClient,
   lease: TargetLease,
-  { written, closed, states, letters, reached, counts }: TargetSettlement,
+  { written, closed, assured, states, letters, reached, counts }: TargetSettlement,
   windowMs: number,
 ): Promise<void> {
   const { target } = lease;
   if (written.length > 0) {
     await client.query(
-      `UPDATE echo_ledger e SET state = 'written', replaced = nullif(r.replaced, 'null'), returned = nullif(r.returned, 'null'),
-         updated_at = now()
-       FROM jsonb_to_recordset($1) AS r(id UUID, replaced JSONB, returned JSONB) WHERE e.id = r.id AND e.state = 'pending'`,
+      `WITH made AS (SELECT * FROM jsonb_to_recordset($1) AS r(id UUID, replaced JSONB, returned JSONB, echo TEXT)),
+         held AS (SELECT e.id FROM echo_ledger e JOIN made USING (id) ORDER BY e.id FOR UPDATE OF e)
+       UPDATE echo_ledger e SET state = CASE WHEN e.heard THEN 'acknowledged' ELSE 'written' END, echo = r.echo,
+         replaced = nullif(r.replaced, 'null'), returned = nullif(r.returned, 'null'), updated_at = now()
+       FROM made r JOIN held USING (id) WHERE e.id = r.id AND e.state = 'pending'`,
       [json(written)],
     );
   }
   if (closed.length > 0) await client.query(`DELETE FROM echo_ledger WHERE id = ANY($1) AND state = 'pending'`, [closed]);
+  if (assured.length > 0) {
+    await client.query('UPDATE echo_ledger SET doubted = false WHERE target = $1 AND entity_id = ANY($2) AND doubted', [
+      target,
+      assured,
+    ]);
+  }
   if (states.length > 0) {
     await client.query(
       `INSERT INTO target_state (target, entity_id, kind, key, version, intended, checksum, flips, frozen)

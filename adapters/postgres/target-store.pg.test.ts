@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { stringifyExact } from '../../core/json.ts';
+import { checksumOf } from '../../core/canonical/canonical.ts';
+import type { EntityId, EventId } from '../../core/change-event.ts';
+import { type ExactNumber, numberFromText, stringifyExact } from '../../core/json.ts';
 import { describeTargetStore } from '../../tests/contracts/target-store.ts';
 import { openTestDatabase } from '../../tests/test-database.ts';
 import { createTargetDesk } from './target-desk.ts';
 import { createTargetStore } from './target-store.ts';
+import { noteWriteBacks, readWriteBacks } from './write-backs.ts';
 
 describeTargetStore('PostgreSQL', async () => {
   const { pool, close } = await openTestDatabase();
@@ -40,8 +44,12 @@ describeTargetStore('PostgreSQL', async () => {
     async merge(from, into) {
       await pool.query(`INSERT INTO entity_merges (entity_id, survivor, merged_by) VALUES ($1, $2, 'Ann')`, [from, into]);
     },
-    async acknowledge(ledgerId) {
-      await pool.query(`UPDATE echo_ledger SET state = 'acknowledged' WHERE id = ANY($1) AND state = 'written'`, [[ledgerId]]);
+    async note(note) {
+      const client = await pool.connect();
+      await noteWriteBacks(client, [note]).finally(() => client.release());
+    },
+    async noted() {
+      return (await pool.query<{ id: string }>('SELECT id FROM echo_ledger ORDER BY seq')).rows.map(({ id }) => id);
     },
     async replay() {
       await desk.replay({ target: 'crm' }, 10);
@@ -52,6 +60,50 @@ describeTargetStore('PostgreSQL', async () => {
     },
     close,
   };
+});
+
+test('the sync manager reads what it has not heard of and what was not told, of the records that still stand under the entity', async () => {
+  const { pool, close } = await openTestDatabase();
+  const client = await pool.connect();
+  try {
+    const store = createTargetStore(pool);
+    const lease = await store.acquire('crm', { topic: 'resolved.product', partition: 0 });
+    const entityId = 'product:A' as EntityId;
+    const [first, second] = [randomUUID(), randomUUID()];
+    const replaced = { price: numberFromText('0.10') as ExactNumber };
+    const echo = {
+      entityId,
+      kind: 'product',
+      key: 'A',
+      version: 1,
+      eventId: '00000000-0000-8000-8000-000000000001' as EventId,
+      through: 0,
+      knowledge: { SHOP: 1 },
+      expected: checksumOf({ price: 1 }),
+      intended: { price: 2 },
+      replaced,
+      echo: checksumOf({ price: 2 }),
+    };
+    await store.begin(lease, [{ ...echo, id: first }]);
+    const asked = () => readWriteBacks(pool, ['crm'], [entityId]);
+    const { version: _version, kind: _kind, key: _key, through: _through, intended: _intended, ...told } = echo;
+    const unheard = { ...told, id: first, target: 'crm', heard: false, told: false, deletes: false, returned: null };
+    expect(await asked()).toEqual([unheard]);
+    expect(await readWriteBacks(pool, ['erp'], [entityId])).toEqual([]);
+    await noteWriteBacks(client, [{ id: first, heard: true, told: false, doubted: false }]);
+    await store.begin(lease, [{ ...echo, id: second, intended: null, echo: null }]);
+    expect(await asked()).toMatchObject([
+      { id: first, heard: true, replaced: null },
+      { id: second, heard: false, deletes: true, echo: null },
+    ]);
+    await noteWriteBacks(client, [{ id: first, heard: true, told: true, doubted: false }]);
+    expect(await asked()).toMatchObject([{ id: second }]);
+    await pool.query(`INSERT INTO entity_bindings (source, kind, key, entity_id) VALUES ('crm', 'product', 'A', 'product:B')`);
+    expect(await asked()).toEqual([]);
+  } finally {
+    client.release();
+    await close();
+  }
 });
 
 test('a person sees the letters, has them tried again, discards them, and lets a paused target go on', async () => {
@@ -73,6 +125,7 @@ test('a person sees the letters, has them tried again, discards them, and lets a
     const nothing = {
       written: [],
       closed: [],
+      assured: [],
       states: [],
       letters: [],
       reached: [],

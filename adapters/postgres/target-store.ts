@@ -51,11 +51,24 @@ const stateText = (condition: string) => `(SELECT jsonb_build_object('key', t.ke
        'checksum', t.checksum, 'flips', t.flips, 'frozen', t.frozen)::text
      FROM target_state t WHERE t.target = $1 AND t.entity_id = g.entity_id AND NOT ${isSomeoneElses} ${condition})`;
 
+/** So many write-backs to one record wait for their system to tell of them: one that never tells must not fill the ledger. */
+const awaitedMax = 8;
+
+const oldestKept = (
+  row: string,
+) => `(SELECT w.seq FROM echo_ledger w WHERE w.target = ${row}.target AND w.entity_id = ${row}.entity_id
+  ORDER BY w.seq DESC OFFSET ${awaitedMax} LIMIT 1)`;
+
+/** Of those that were acknowledged only the newest says anything. */
+const isOutdated = `(e.state = 'acknowledged' AND NOT e.doubted AND EXISTS (SELECT FROM echo_ledger w
+  WHERE w.target = e.target AND w.entity_id = e.entity_id AND w.seq > e.seq AND w.state <> 'pending'))`;
+
 const echoesText = (
   condition: string,
 ) => `(SELECT jsonb_agg(jsonb_build_object('id', e.id, 'entityId', e.entity_id, 'kind', e.kind,
        'key', e.key, 'version', e.version, 'eventId', e.event_id, 'through', e.through, 'knowledge', e.knowledge,
        'expected', e.expected_checksum, 'intended', e.intended, 'replaced', e.replaced, 'returned', e.returned, 'state', e.state,
+       'echo', e.echo, 'doubted', e.doubted,
        'updatedAtMs', floor(extract(epoch FROM e.updated_at) * 1000)::bigint) ORDER BY e.seq)::text
      FROM echo_ledger e WHERE e.target = $1 AND e.entity_id = g.entity_id ${condition})`;
 
@@ -69,7 +82,7 @@ const lookAtSourceText = `
       'data', CASE WHEN o.status <> 'deleted' THEN o.data END)::text END AS own,
     CASE WHEN NOT ${isMergedAway} THEN ${boundKeyText} END AS bound_key,
     ${stateText(`AND NOT ${isElsewhere('t.key')} AND NOT ${isMergedAway}`)} AS state,
-    ${echoesText(`AND (e.state = 'pending' OR NOT (${isElsewhere('e.key')} OR ${isMergedAway}))`)} AS echoes
+    ${echoesText(`AND NOT ${isOutdated} AND (e.state = 'pending' OR NOT (${isElsewhere('e.key')} OR ${isMergedAway}))`)} AS echoes
   FROM sync_state g LEFT JOIN sync_state o ON o.entity_id = g.entity_id AND o.source_type = $2
   WHERE g.source_type = '${goldenSourceType}' AND g.entity_id = ANY($4)`;
 
@@ -127,13 +140,13 @@ export function createTargetStore(pool: pg.Pool): TargetStore {
       const [row] = await rows<{ held: boolean }>(
         `WITH held AS (SELECT 1 FROM target_progress WHERE target = $1 AND topic = $2 AND partition = $3 AND token = $4),
            settled AS (DELETE FROM echo_ledger e USING held WHERE e.target = $1 AND e.entity_id = ANY($5)
-                       AND e.state = 'acknowledged'),
+                       AND e.state = 'acknowledged' AND (e.told OR e.seq <= ${oldestKept('e')})),
            begun AS (INSERT INTO echo_ledger (id, target, entity_id, kind, key, version, event_id, through, knowledge,
-                       expected_checksum, intended, replaced, state)
+                       expected_checksum, intended, replaced, echo, state)
                      SELECT r.id, $1, r."entityId", r.kind, r.key, r.version, r."eventId", r.through, r.knowledge,
-                       r.expected, nullif(r.intended, 'null'), nullif(r.replaced, 'null'), 'pending'
+                       r.expected, nullif(r.intended, 'null'), nullif(r.replaced, 'null'), r.echo, 'pending'
                      FROM held, jsonb_to_recordset($6) AS r(id UUID, "entityId" TEXT, kind TEXT, key TEXT, version BIGINT,
-                       "eventId" UUID, through BIGINT, knowledge JSONB, expected TEXT, intended JSONB, replaced JSONB))
+                       "eventId" UUID, through BIGINT, knowledge JSONB, expected TEXT, intended JSONB, replaced JSONB, echo TEXT))
          SELECT EXISTS (SELECT 1 FROM held) AS held`,
         [
           lease.target,

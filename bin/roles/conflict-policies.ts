@@ -1,13 +1,15 @@
+import { connectorNamed } from '../../connectors/registry.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { type ConflictPolicy, compileConflictPolicy, type PolicySource } from '../../core/conflict/policy.ts';
+import type { WrittenSources } from '../../sync-manager/batch-write-backs.ts';
 
 export interface KindPolicy {
   readonly policy: ConflictPolicy;
   /** Whether several sources speak of the kind. */
   readonly isShared: boolean;
   readonly sources: readonly PolicySource[];
-  /** Types of those that are targets of the kind too. */
-  readonly writtenBack: ReadonlySet<string>;
+  /** Those that are targets of the kind too. */
+  readonly written: WrittenSources;
 }
 
 /** By kind. Throws `config.invalid` for rules that do not fit their sources. */
@@ -23,8 +25,13 @@ export function conflictPolicies({
   const policies = new Map<string, KindPolicy>();
   for (const [kind, known] of speakers) {
     const policy = compileConflictPolicy(kind, conflicts[kind], known);
-    const writtenBack = new Set(known.filter(({ name }) => targets[name]?.entities[kind] !== undefined).map(({ type }) => type));
-    policies.set(kind, { policy, isShared: known.length > 1, sources: known, writtenBack });
+    const looped = known.filter(({ name }) => targets[name]?.entities[kind] !== undefined);
+    const written = new Map(looped.map(({ name, type }) => [type, { target: name, tellsAll: tellsAll(sources[name]!, kind) }]));
+    policies.set(kind, { policy, isShared: known.length > 1, sources: known, written });
   }
   return policies;
+}
+
+function tellsAll({ connector, entities }: SynclineConfig['sources'][string], kind: string): boolean {
+  return connectorNamed(connector)?.source?.tellsAll?.(entities[kind] as never) ?? false;
 }

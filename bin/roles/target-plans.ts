@@ -1,6 +1,6 @@
 import { compileTargetPlan, type SourceHalf, type TargetPlan } from '../../connectors/target-plan.ts';
 import type { TargetConfig } from '../../core/config/targets.ts';
-import type { ConflictPolicy } from '../../core/conflict/policy.ts';
+import { type ConflictPolicy, countersOf } from '../../core/conflict/policy.ts';
 import type { EntityPlan } from '../../core/entity-plan.ts';
 import { conflictPolicies } from './conflict-policies.ts';
 import type { RoleContext } from './role-context.ts';
@@ -35,7 +35,7 @@ async function sourceHalf(
   plan: EntityPlan,
   policy: ConflictPolicy | undefined,
 ): Promise<SourceHalf> {
-  const counters = [...(policy?.fields ?? [])].flatMap(([field, rule]) => (rule.kind === 'counter' ? [field] : []));
+  const counters = policy === undefined ? [] : countersOf(policy);
   const back = { topic: plan.rawTopic, partitions: config.kafka.partitions, codec: await codecs.for('change', plan.rawTopic) };
   // Whoever sends us changes does not send what we wrote.
   return { plan, counters, back, echoes: config.sources[plan.source]?.connector !== 'http' };

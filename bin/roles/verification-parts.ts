@@ -55,10 +55,11 @@ function tablePart(
   { pool, config, topics }: RoleContext,
   producers: ProducerPool,
   kind: string,
-  { policy, writtenBack }: KindPolicy,
+  { policy, written }: KindPolicy,
 ): TablePart {
   const topic = topics.canonical(kind);
   const pairs = compileDifferencePairs(config).get(kind) ?? [];
+  const writtenBack = new Set(written.keys());
   const comparison = new TableComparison({ kind, tables: createVerificationTables(pool), policy, writtenBack, pairs });
   const rebuilds = createDifferenceRebuilds(pool);
   return {

@@ -87,6 +87,11 @@ export function ruleOf(policy: ConflictPolicy, field: string): FieldRule {
   return policy.fields.size === 0 ? policy.defaultRule : (policy.fields.get(field) ?? policy.defaultRule);
 }
 
+/** Fields that are told to be counted, by name. */
+export function countersOf({ fields }: Pick<ConflictPolicy, 'fields'>): string[] {
+  return [...fields].flatMap(([field, rule]) => (rule.kind === 'counter' ? [field] : []));
+}
+
 export function rankOf(ranking: Ranking, sourceType: string): number {
   return sourceType === operatorSourceType ? -1 : (ranking.get(sourceType) ?? ranking.size);
 }

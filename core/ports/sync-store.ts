@@ -1,6 +1,7 @@
 import type { Checksum, EntityId, EventId, GoldenRecord, Operation } from '../change-event.ts';
 import type { GoldenVoice } from '../conflict/conflict.ts';
 import type { Voice } from '../conflict/voice.ts';
+import type { WriteBack, WriteBackNote } from '../conflict/write-back.ts';
 import type { DeadLetter } from '../dead-letter.ts';
 import type { DifferenceChanges } from '../differences/difference.ts';
 import type { Rejoin } from '../identity/move.ts';
@@ -115,8 +116,8 @@ export interface BatchEffects {
   readonly removals?: readonly StateKey[];
   /** At most one per conflict: one that is known already has moved or ended. */
   readonly conflicts: readonly ConflictRow[];
-  /** Write-backs whose acknowledgement the batch took into account, by their row in the ledger. */
-  readonly acknowledged: readonly string[];
+  /** What became of write-backs that the batch heard of. */
+  readonly writeBacks: readonly WriteBackNote[];
   readonly differences: DifferenceChanges;
   readonly counts: readonly OutcomeCount[];
   readonly replays: readonly ReplayOutcome[];
@@ -157,8 +158,8 @@ export interface SyncStore {
   statesOf(entityIds: readonly EntityId[]): Promise<readonly StateRow[]>;
   /** Which of these events are stored already. */
   knownEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>>;
-  /** Which of these write-backs were made and not acknowledged yet. */
-  unacknowledged(ledgerIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Write-backs to these targets that were not both heard of and told by their system, oldest first. */
+  writeBacksOf(targets: readonly string[], entityIds: readonly EntityId[]): Promise<readonly WriteBack[]>;
   /**
    * One transaction: the offset by compare-and-set from `lease.nextOffset`, and all effects. Null when the lease is
    * lost, and then nothing happened. A serialisation failure or deadlock repeats the whole; an event that is stored

@@ -61,12 +61,16 @@ export interface NewEcho {
   readonly intended: TargetRow | null;
   /** What is expected there in canonical form, of a target that is a source too. */
   readonly replaced: JsonObject | null;
+  /** Of the record as its system will tell it, in canonical form; null where that is not known beforehand, or where none will be left. */
+  readonly echo: Checksum | null;
 }
 
 export interface Echo extends NewEcho {
   readonly state: EchoState;
   readonly returned: JsonObject | null;
   readonly updatedAtMs: number;
+  /** Something that the system said was taken for what it was before this write, or for its echo: only a look tells. */
+  readonly doubted: boolean;
 }
 
 /** Everything the tables say of an entity and a target, at one moment. */
@@ -77,7 +81,7 @@ export interface TargetView {
   /** The target's key of the entity, where one is bound. */
   readonly boundKey: string | null;
   readonly state: TargetState | null;
-  /** Oldest first. */
+  /** Oldest first. Of those that were acknowledged only the newest, and those in doubt. */
   readonly echoes: readonly Echo[];
 }
 
@@ -111,9 +115,13 @@ export interface TargetSettlement {
     readonly id: string;
     readonly replaced: JsonObject | null;
     readonly returned: JsonObject | null;
+    /** Of `returned`. */
+    readonly echo: Checksum | null;
   }[];
   /** Write-backs that were not made, or that nobody has to hear of: nothing is kept of them. */
   readonly closed: readonly string[];
+  /** Entities that stand there as they are believed to. */
+  readonly assured: readonly EntityId[];
   readonly states: readonly (TargetState & { readonly entityId: EntityId; readonly kind: string })[];
   readonly letters: readonly NewTargetLetter[];
   /** Entities of which the target holds this version now: what lay in the letters is settled. */

@@ -26,7 +26,7 @@ const nothing: BatchEffects = {
   events: [],
   states: [],
   conflicts: [],
-  acknowledged: [],
+  writeBacks: [],
   differences: { upserts: [], removals: [] },
   counts: [],
   replays: [],

@@ -30,7 +30,7 @@ const nothing: BatchEffects = {
   events: [],
   states: [],
   conflicts: [],
-  acknowledged: [],
+  writeBacks: [],
   differences: { upserts: [], removals: [] },
   counts: [],
   replays: [],

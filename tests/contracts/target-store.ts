@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checksumOf } from '../../core/canonical/canonical.ts';
 import { type EntityId, type EventId, goldenSourceType } from '../../core/change-event.ts';
 import type { Voice } from '../../core/conflict/voice.ts';
+import type { WriteBackNote } from '../../core/conflict/write-back.ts';
 import { type ExactNumber, numberFromText } from '../../core/json.ts';
 import type { StateRow } from '../../core/ports/sync-store.ts';
 import type { NewEcho, TargetSettlement, TargetStore } from '../../core/ports/target-store.ts';
@@ -17,7 +18,9 @@ export interface TargetStoreHarness {
   /** As a person does it. */
   merge(from: EntityId, into: EntityId): Promise<void>;
   /** As the sync manager does it. */
-  acknowledge(ledgerId: string): Promise<void>;
+  note(note: WriteBackNote): Promise<void>;
+  /** The ids in the ledger, oldest first. */
+  noted(): Promise<readonly string[]>;
   /** As a person does it. */
   replay(): Promise<void>;
   letterStatus(entityId: EntityId): Promise<string | undefined>;
@@ -30,6 +33,7 @@ const chair = 'product:A' as EntityId;
 const nothing: TargetSettlement = {
   written: [],
   closed: [],
+  assured: [],
   states: [],
   letters: [],
   reached: [],
@@ -67,6 +71,7 @@ function echo(more: Partial<NewEcho> = {}): NewEcho {
     expected: null,
     intended: { sku: 'A', price: numberFromText('0.12345678901234567890123') as ExactNumber },
     replaced: null,
+    echo: null,
     ...more,
   };
 }
@@ -121,7 +126,7 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       const [first, second, third] = [echo(), echo({ version: 4 }), echo({ version: 5 })];
       expect(await store.begin(lease, [first])).toBe(true);
       expect((await look()).echoes).toMatchObject([{ ...first, state: 'pending', returned: null }]);
-      const written = { id: first.id, replaced: { stock: 1 }, returned: { stock: 2 } };
+      const written = { id: first.id, replaced: { stock: 1 }, returned: { stock: 2 }, echo: null };
       expect(await store.settle(lease, { ...nothing, written: [written] }, windowMs)).toBe(true);
       expect((await look()).echoes).toMatchObject([
         { id: first.id, state: 'written', replaced: { stock: 1 }, returned: { stock: 2 } },
@@ -129,10 +134,31 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       await store.begin(lease, [second]);
       await store.settle(lease, { ...nothing, closed: [second.id] }, windowMs);
       expect((await look()).echoes.map(({ id, state }) => [id, state])).toEqual([[first.id, 'written']]);
-      await harness.acknowledge(first.id);
+      await harness.note({ id: first.id, heard: true, told: true, doubted: false });
       await store.begin(lease, [third]);
       expect((await look()).echoes.map(({ id }) => id)).toEqual([third.id]);
       expect((await look({ name: 'other', sourceType: null })).echoes).toEqual([]);
+    });
+
+    it('a write-back that is heard of before it is completed is heard of, and one that nobody has told of stays, but not too many', async () => {
+      await harness.putStates([row(goldenSourceType)]);
+      const lease = await store.acquire('crm', ref);
+      const echoes = Array.from({ length: 12 }, (_, index) => echo({ version: 3 + index }));
+      for (const { id } of echoes) {
+        await store.begin(lease, [echoes.find((each) => each.id === id)!]);
+        await harness.note({ id, heard: true, told: false, doubted: id === echoes[9]!.id });
+        await store.settle(
+          lease,
+          { ...nothing, written: [{ id, replaced: null, returned: { stock: 2 }, echo: null }] },
+          windowMs,
+        );
+      }
+      const shown = (await look()).echoes.map(({ id, state, doubted }) => [id, state, doubted]);
+      expect(shown.at(-1)).toEqual([echoes[11]!.id, 'acknowledged', false]);
+      expect(shown).toContainEqual([echoes[9]!.id, 'acknowledged', true]);
+      expect(await harness.noted()).toEqual(echoes.slice(-9).map(({ id }) => id));
+      await store.settle(lease, { ...nothing, assured: [chair] }, windowMs);
+      expect((await look()).echoes.filter(({ doubted }) => doubted)).toEqual([]);
     });
 
     it('who lost the partition notes and completes nothing', async () => {
@@ -227,7 +253,7 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
         await store.begin(lease, [noted]);
         const checksum = checksumOf({ price: 1 });
         const state = { entityId, kind: 'product', key, version: 3, intended: checksum, checksum, flips: 0, frozen: false };
-        const written = [{ id: noted.id, replaced: null, returned: { price: 1 } }];
+        const written = [{ id: noted.id, replaced: null, returned: { price: 1 }, echo: checksum }];
         await store.settle(lease, { ...nothing, written, states: [state] }, windowMs);
       }
 

@@ -123,7 +123,7 @@ function syncManagerOf(stages: Stages, installation: Installation, process: Simu
     resolvedPartitions,
     policy: installation.matching ? matchingPolicy : compileConflictPolicy(kind, undefined, []),
     isShared: world.sources.length > 1,
-    writtenBack: new Set(),
+    written: new Map(),
     pairs: [],
   };
   const lines = new Map([[names.canonical(kind), line]]);

@@ -1,0 +1,61 @@
+import type pg from 'pg';
+import type { Checksum, EntityId, EventId } from '../../core/change-event.ts';
+import type { WriteBack, WriteBackNote } from '../../core/conflict/write-back.ts';
+import { type JsonValue, parseExact, stringifyExact } from '../../core/json.ts';
+
+interface WriteBackRow {
+  id: string;
+  entity_id: EntityId;
+  target: string;
+  event_id: EventId;
+  knowledge: string;
+  heard: boolean;
+  told: boolean;
+  deletes: boolean;
+  echo: Checksum | null;
+  expected: Checksum | null;
+  replaced: string | null;
+  returned: string | null;
+}
+
+/** What was written to a record that stands under another entity by now says nothing of this one. */
+export async function readWriteBacks(
+  pool: pg.Pool,
+  targets: readonly string[],
+  entityIds: readonly EntityId[],
+): Promise<WriteBack[]> {
+  const { rows } = await pool.query<WriteBackRow>({
+    name: 'sync-write-backs',
+    text: `SELECT e.id, e.entity_id, e.target, e.event_id, e.knowledge::text, e.heard, e.told, e.intended IS NULL AS deletes, e.echo,
+             e.expected_checksum AS expected, CASE WHEN NOT e.heard THEN e.replaced::text END AS replaced,
+             CASE WHEN NOT e.heard THEN e.returned::text END AS returned
+           FROM echo_ledger e WHERE e.target = ANY($1) AND e.entity_id = ANY($2) AND NOT (e.heard AND e.told) AND NOT EXISTS (
+             SELECT FROM entity_bindings b WHERE b.source = e.target AND b.kind = e.kind AND b.key = e.key AND b.entity_id <> e.entity_id)
+           ORDER BY e.seq`,
+    values: [targets, entityIds],
+  });
+  return rows.map(({ entity_id: entityId, event_id: eventId, knowledge, replaced, returned, ...row }) => ({
+    ...row,
+    entityId,
+    eventId,
+    knowledge: JSON.parse(knowledge) as WriteBack['knowledge'],
+    replaced: dataOf(replaced),
+    returned: dataOf(returned),
+  }));
+}
+
+/** A target may be completing the same rows: both take them in the order of their ids. */
+export async function noteWriteBacks(client: pg.PoolClient, notes: readonly WriteBackNote[]): Promise<void> {
+  await client.query(
+    `WITH notes AS (SELECT * FROM jsonb_to_recordset($1) AS n(id UUID, heard BOOLEAN, told BOOLEAN, doubted BOOLEAN)),
+       held AS (SELECT e.id FROM echo_ledger e JOIN notes n USING (id) ORDER BY e.id FOR UPDATE OF e)
+     UPDATE echo_ledger e SET heard = n.heard, told = n.told, doubted = e.doubted OR n.doubted,
+       state = CASE WHEN n.heard AND e.state = 'written' THEN 'acknowledged' ELSE e.state END
+     FROM notes n JOIN held USING (id) WHERE e.id = n.id`,
+    [stringifyExact(notes as unknown as JsonValue)],
+  );
+}
+
+function dataOf(text: string | null): WriteBack['replaced'] {
+  return text === null ? null : (parseExact(text) as WriteBack['replaced']);
+}
