@@ -230,7 +230,7 @@ export class TargetWorld {
       kind,
       key,
       entityId,
-      operation: data === null ? 'delete' : 'update',
+      operation: data === null ? 'delete' : (this.#of(key).get(sourceType)?.deleted ?? true) ? 'create' : 'update',
       position,
       occurredAt: new Date(nowMs).toISOString(),
       receivedAtMs: nowMs,

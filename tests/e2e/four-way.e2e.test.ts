@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { type Disagreement, disagreements, type Product } from '../../examples/four-way/side.ts';
@@ -8,12 +9,14 @@ import { type FourSystems, makePage, startSystems } from '../../examples/four-wa
 import { fillSystems } from '../../examples/four-way/tour.ts';
 import { descendantsOf } from '../../stack/process-identity.ts';
 import { RunningRoles } from './running-roles.ts';
-import { startSyncline, survivorsOf } from './started-syncline.ts';
+import { type StartedSyncline, startSyncline, survivorsOf } from './started-syncline.ts';
 import { expectAccounted, quiet } from './stream-at-rest.ts';
 
 const example = fileURLToPath(new URL('../../examples/four-way/', import.meta.url));
 const patience = { timeout: 120_000, interval: 250 };
 const names = ['supabase', 'postgres', 'wordpress', 'neon'];
+const sold = ['LAMP-1', 'CHAIR-1', 'NEW-S', 'NEW-P', 'NEW-W', 'NEW-N'];
+const rounds = 24;
 
 test('Supabase, PostgreSQL, WordPress and Neon become equal after edits on every side, with sources and targets killed, and then nothing moves', {
   timeout: 900_000,
@@ -58,44 +61,67 @@ test('Supabase, PostgreSQL, WordPress and Neon become equal after edits on every
       'SHELF-1': '',
     });
 
-    // One after the other: what happens when two of them edit one field at once is the matter of conflicts.e2e.test.ts.
-    const settled = async () => {
-      await expect.poll(() => openQuestions(systems), patience).toEqual([]);
-      await told();
-      expect(await openQuestions(systems)).toEqual([]);
-    };
-    const lamp = async () => (await master(systems)).find(({ sku }) => sku === 'LAMP-1');
-    await told();
+    const pause = await roles.pidOf('source');
+    process.kill(pause, 'SIGSTOP');
     await supabase.query(`UPDATE products SET name = 'Lamp of the master', description = 'from Supabase' WHERE sku = 'LAMP-1'`);
-    await settled();
-    await Promise.all([
-      neon.query(`UPDATE items SET amount = 55 WHERE sku = 'LAMP-1'`),
-      editPage(systems, 'CHAIR-1', `'post_content' => 'from WordPress'`),
-      postgres.query(`UPDATE shop.article SET quantity = quantity - 2 WHERE code = 'SHELF-1'`),
-    ]);
-    await settled();
-    expect(await lamp()).toEqual(product('LAMP-1', 'Lamp of the master', 'from Supabase', '55.00', 12));
-    expect((await master(systems)).find(({ sku }) => sku === 'CHAIR-1')?.description).toBe('from WordPress');
-
-    await roles.kill('source');
+    await neon.query(`UPDATE items SET label = 'Lamp of a slave', amount = 55 WHERE sku = 'LAMP-1'`);
+    await editPage(systems, 'LAMP-1', `'post_content' => 'from WordPress'`);
+    await postgres.query(`UPDATE shop.article SET quantity = quantity - 2 WHERE code = 'LAMP-1'`);
     await neon.query(`UPDATE items SET on_hand = on_hand - 3 WHERE sku = 'LAMP-1'`);
-    await sellInWordpress(systems, 'CHAIR-1');
-    await supabase.query(`UPDATE products SET price = 20 WHERE sku = 'NEW-N'`);
-    await settled();
-    await roles.kill('target');
-    await supabase.query(`UPDATE products SET price = 21 WHERE sku = 'NEW-P'`);
-    await postgres.query(`UPDATE shop.article SET title = 'Silla' WHERE code = 'NEW-S'`);
-    await settled();
-    expect((await lamp())?.stock).toBe(9);
+    process.kill(pause, 'SIGCONT');
+    await expect.poll(() => openQuestions(systems), patience).toEqual([]);
+    await told();
+    const lamp = product('LAMP-1', 'Lamp of the master', 'from WordPress', '55.00', 7);
+    expect((await master(systems)).find(({ sku }) => sku === 'LAMP-1')).toEqual(lamp);
+    const decided = await decisions(syncline, 'products:LAMP-1');
+    expect(decided).toContain('concurrent-update name: priority, SUPABASE');
+    expect(decided).toContain('concurrent-update description: source_wins, WORDPRESS');
 
+    const before = (await master(systems)).reduce((sum, { stock }) => sum + stock, 0);
+    let sales = 0;
+    for (let round = 0; round < rounds; round++) {
+      const sku = sold[round % sold.length]!;
+      await Promise.all([
+        supabase.query('UPDATE products SET stock = stock - 1 WHERE sku = $1', [sku]),
+        postgres.query('UPDATE shop.article SET quantity = quantity - 1 WHERE code = $1', [sku]),
+        neon.query('UPDATE items SET on_hand = on_hand - 1 WHERE sku = $1', [sku]),
+      ]);
+      sales += 3;
+      if (round % 6 === 5) {
+        await sellInWordpress(systems, sku);
+        sales += 1;
+      }
+      if (round === rounds / 2) await roles.kill('source');
+      await sleep(40);
+    }
+    await told();
+    expect(await openQuestions(systems)).toEqual([]);
+
+    for (let round = 0; round < rounds; round++) {
+      const sku = sold[round % sold.length]!;
+      await supabase.query('UPDATE products SET price = $2 WHERE sku = $1', [sku, 20 + round]);
+      if (round % 3 === 0) await postgres.query('UPDATE shop.article SET title = $2 WHERE code = $1', [sku, `Title ${round}`]);
+      if (round % 7 === 0) await editPage(systems, sku, `'post_content' => 'Text ${round}'`);
+      if (round % 5 === 0) await neon.query(`UPDATE items SET visibility = 'retired' WHERE sku = $1`, [sku]);
+      if (round % 12 === 6) await roles.kill('target');
+      await sleep(40);
+    }
     await postgres.query(`DELETE FROM shop.article WHERE code = 'DESK-1'`);
-    await wordpress.php(`wp_trash_post(${await pageOf(systems, 'SHELF-1')});`);
-    await settled();
+    const shelf = await pageOf(systems, 'SHELF-1');
+    await wordpress.php(`wp_trash_post(${shelf});`);
+    await roles.kill('target');
+    await expect.poll(() => openQuestions(systems), patience).toEqual([]);
+    await told();
+    expect(await openQuestions(systems)).toEqual([]);
     const after = await master(systems);
     expect(after.map(({ sku }) => sku)).toEqual(['CHAIR-1', 'LAMP-1', 'NEW-N', 'NEW-P', 'NEW-S', 'NEW-W']);
-    // The shelf had 3 and sold 2; the desk had 1. They are gone, and 4 were sold of the others.
-    expect(after.reduce((sum, { stock }) => sum + stock, 0)).toBe(12 + 4 + 4 * 50 - 4);
+    // The desk and the shelf, 1 and 3, are gone.
+    expect(after.reduce((sum, { stock }) => sum + stock, 0)).toBe(before - 4 - sales);
 
+    await wordpress.php(`wp_untrash_post(${shelf});`);
+    await expect.poll(async () => (await master(systems)).map(({ sku }) => sku), patience).toContain('SHELF-1');
+    await told();
+    expect(await openQuestions(systems)).toEqual([]);
     await expectAccounted(syncline);
   } finally {
     await roles.close();
@@ -127,6 +153,21 @@ test('the example of four systems: one command shows them, edits each, shows how
   }
   expect(existsSync(/SUPABASE_CA=(\S+)/.exec(output)![1]!)).toBe(false);
 });
+
+interface Conflicts {
+  readonly items: readonly {
+    readonly conflictType: string;
+    readonly details: { readonly fields: Readonly<Record<string, { readonly rule: string; readonly holder: string }>> };
+  }[];
+}
+
+/** What `conflict_log` says of an entity. */
+async function decisions(syncline: StartedSyncline, entityId: string): Promise<string[]> {
+  const { items } = (await syncline.get(`/api/conflicts?entity_id=${entityId}&limit=100`)).body as Conflicts;
+  return items.flatMap(({ conflictType, details }) =>
+    Object.entries(details.fields).map(([field, { rule, holder }]) => `${conflictType} ${field}: ${rule}, ${holder}`),
+  );
+}
 
 function product(sku: string, name: string, description: string, price: string, stock: number, status = 'active'): Product {
   return { sku, name, description, price, stock, status };

@@ -16,6 +16,7 @@ const patience = { timeout: 120_000, interval: 200 };
 const skus = ['A', 'B', 'C', 'D', 'E'];
 const sources = ['left', 'right'];
 const rounds = 60;
+const quickEdits = 60;
 const stockOf = (rows: readonly { stock: number }[]) => rows.reduce((sum, { stock }) => sum + stock, 0);
 
 test('two databases that replicate each other logically end equal, whoever is killed; a change makes two messages and no more', {
@@ -53,6 +54,16 @@ test('two databases that replicate each other logically end equal, whoever is ki
     expect(await rowsOf(left)).toHaveLength(skus.length);
     expect(await rowsOf(right)).toEqual(await rowsOf(left));
     expect(await syncline.get('/api/conflicts'), 'our own writes are nobody else’s word').toMatchObject({ body: { items: [] } });
+
+    for (let n = 0; n < quickEdits; n++) {
+      await right.pool.query(`UPDATE product SET name = $1 WHERE sku = 'C'`, [`Lamp C ${n}`]);
+      await sleep(n);
+    }
+    await told();
+    expect((await rowsOf(right))[2], 'who edits twice in a row is not answered with his own first edit').toMatchObject({
+      name: `Lamp C ${quickEdits - 1}`,
+    });
+    expect(await rowsOf(left)).toEqual(await rowsOf(right));
 
     let sold = 0;
     for (let round = 0; round < rounds; round++) {
