@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** What the attempt finds, however long that takes within reason. */
 export async function eventually<T>(attempt: () => Promise<T | undefined | false>, lastWords = () => ''): Promise<T> {
