@@ -26,7 +26,7 @@ const beginningMs = Date.UTC(2026, 5, 1);
 const rowsPerStatement = 2_000;
 const sendRecords = 4_000;
 const equalPollMs = 200;
-const checksMax = 50;
+const checksMax = 600;
 const checkMs = 100;
 
 type System = (typeof systems)[number];

@@ -12,7 +12,7 @@ const roleFlags: Readonly<Record<RoleName, NodeFlags>> = {
   'sync-manager': pipelineFlags,
   api: ['--max-semi-space-size=4', '--max-old-space-size=512'],
   demo: ['--max-semi-space-size=1', '--max-old-space-size=256'],
-  target: ['--max-semi-space-size=4', '--max-old-space-size=512'],
+  target: pipelineFlags,
   source: ['--max-semi-space-size=4', '--max-old-space-size=512'],
 };
 

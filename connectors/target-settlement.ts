@@ -62,7 +62,10 @@ export class Settlement {
   ): void {
     // Who is no source tells of nothing that would have to be known again.
     if (this.#plan.source === null) this.#close(echo);
-    else this.#written.push({ id: echo.id, replaced, returned, echo: checksum });
+    else {
+      const met = this.#plan.source.counters.length === 0 ? {} : { replaced };
+      this.#written.push({ id: echo.id, ...met, returned, echo: checksum });
+    }
     if (isDoubted(intent.view)) this.#assured.push(intent.view.entityId);
     this.#arrived(intent, rowWritten(intent, found), checksum);
     if (intent.row === null) {

@@ -39,12 +39,11 @@ async function writeAll(
   const { target } = lease;
   if (written.length > 0) {
     await client.query(
-      `WITH made AS (SELECT * FROM jsonb_to_recordset($1) AS r(id UUID, replaced JSONB, returned JSONB, echo TEXT)),
-         held AS (SELECT e.id FROM echo_ledger e JOIN made USING (id) ORDER BY e.id FOR UPDATE OF e)
-       UPDATE echo_ledger e SET state = CASE WHEN e.heard THEN 'acknowledged' ELSE 'written' END, echo = r.echo,
-         replaced = nullif(r.replaced, 'null'), returned = nullif(r.returned, 'null'), updated_at = now()
-       FROM made r JOIN held USING (id) WHERE e.id = r.id AND e.state = 'pending'`,
-      [json(written)],
+      `UPDATE echo_ledger e SET state = CASE WHEN e.heard THEN 'acknowledged' ELSE 'written' END, echo = r.echo,
+         replaced = CASE WHEN r.replaced IS NULL THEN e.replaced ELSE nullif(r.replaced, 'null') END, returned = nullif(r.returned, 'null'), updated_at = now()
+       FROM jsonb_to_recordset($1) AS r(id UUID, replaced JSONB, returned JSONB, echo TEXT)
+       WHERE e.id = r.id AND e.state = 'pending'`,
+      [json([...written].sort(byId))],
     );
   }
   if (closed.length > 0) await client.query(`DELETE FROM echo_ledger WHERE id = ANY($1) AND state = 'pending'`, [closed]);
@@ -106,6 +105,11 @@ async function writeAll(
        window_from = CASE WHEN g.window_from < now() - $5 * interval '1 millisecond' THEN now() ELSE g.window_from END`,
     [target, known, changed, deleted, windowMs],
   );
+}
+
+/** The sync manager may be noting something of the same rows: both take them in one order. */
+export function byId(left: { readonly id: string }, right: { readonly id: string }): number {
+  return left.id < right.id ? -1 : 1;
 }
 
 /** What the conflict log shows of a letter. */

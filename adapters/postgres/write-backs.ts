@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Checksum, EntityId, EventId } from '../../core/change-event.ts';
 import type { WriteBack, WriteBackNote } from '../../core/conflict/write-back.ts';
 import { type JsonValue, parseExact, stringifyExact } from '../../core/json.ts';
+import { byId } from './target-settlement.ts';
 
 interface WriteBackRow {
   id: string;
@@ -18,7 +19,10 @@ interface WriteBackRow {
   returned: string | null;
 }
 
-/** What was written to a record that stands under another entity by now says nothing of this one. */
+/**
+ * Entity by entity, whatever the planner knows of the tables: `OFFSET 0` keeps it from reading them whole. What was written to a
+ * record that stands under another entity by now says nothing of this one.
+ */
 export async function readWriteBacks(
   pool: pg.Pool,
   targets: readonly string[],
@@ -29,8 +33,10 @@ export async function readWriteBacks(
     text: `SELECT e.id, e.entity_id, e.target, e.event_id, e.knowledge::text, e.heard, e.told, e.intended IS NULL AS deletes, e.echo,
              e.expected_checksum AS expected, CASE WHEN NOT e.heard THEN e.replaced::text END AS replaced,
              CASE WHEN NOT e.heard THEN e.returned::text END AS returned
-           FROM echo_ledger e WHERE e.target = ANY($1) AND e.entity_id = ANY($2) AND NOT (e.heard AND e.told) AND NOT EXISTS (
-             SELECT FROM entity_bindings b WHERE b.source = e.target AND b.kind = e.kind AND b.key = e.key AND b.entity_id <> e.entity_id)
+           FROM unnest($2::text[]) AS asked(entity_id) CROSS JOIN LATERAL (
+             SELECT * FROM echo_ledger w WHERE w.target = ANY($1) AND w.entity_id = asked.entity_id AND NOT (w.heard AND w.told)
+               AND (SELECT true FROM entity_bindings b WHERE b.source = w.target AND b.kind = w.kind AND b.key = w.key
+                 AND b.entity_id <> w.entity_id LIMIT 1) IS NULL OFFSET 0) AS e
            ORDER BY e.seq`,
     values: [targets, entityIds],
   });
@@ -44,15 +50,12 @@ export async function readWriteBacks(
   }));
 }
 
-/** A target may be completing the same rows: both take them in the order of their ids. */
 export async function noteWriteBacks(client: pg.PoolClient, notes: readonly WriteBackNote[]): Promise<void> {
   await client.query(
-    `WITH notes AS (SELECT * FROM jsonb_to_recordset($1) AS n(id UUID, heard BOOLEAN, told BOOLEAN, doubted BOOLEAN)),
-       held AS (SELECT e.id FROM echo_ledger e JOIN notes n USING (id) ORDER BY e.id FOR UPDATE OF e)
-     UPDATE echo_ledger e SET heard = n.heard, told = n.told, doubted = e.doubted OR n.doubted,
+    `UPDATE echo_ledger e SET heard = n.heard, told = n.told, doubted = e.doubted OR n.doubted,
        state = CASE WHEN n.heard AND e.state = 'written' THEN 'acknowledged' ELSE e.state END
-     FROM notes n JOIN held USING (id) WHERE e.id = n.id`,
-    [stringifyExact(notes as unknown as JsonValue)],
+     FROM jsonb_to_recordset($1) AS n(id UUID, heard BOOLEAN, told BOOLEAN, doubted BOOLEAN) WHERE e.id = n.id`,
+    [stringifyExact([...notes].sort(byId) as unknown as JsonValue)],
   );
 }
 

@@ -113,7 +113,8 @@ export interface TargetLetter extends Omit<NewTargetLetter, 'code' | 'targetType
 export interface TargetSettlement {
   readonly written: readonly {
     readonly id: string;
-    readonly replaced: JsonObject | null;
+    /** Absent where it was what was noted down before. */
+    readonly replaced?: JsonObject | null;
     readonly returned: JsonObject | null;
     /** Of `returned`. */
     readonly echo: Checksum | null;

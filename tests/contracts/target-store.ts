@@ -131,6 +131,8 @@ export function describeTargetStore(name: string, open: () => Promise<TargetStor
       expect((await look()).echoes).toMatchObject([
         { id: first.id, state: 'written', replaced: { stock: 1 }, returned: { stock: 2 } },
       ]);
+      await store.settle(lease, { ...nothing, written: [{ ...written, returned: { stock: 9 } }] }, windowMs);
+      expect((await look()).echoes, 'what was completed stays so').toMatchObject([{ returned: { stock: 2 } }]);
       await store.begin(lease, [second]);
       await store.settle(lease, { ...nothing, closed: [second.id] }, windowMs);
       expect((await look()).echoes.map(({ id, state }) => [id, state])).toEqual([[first.id, 'written']]);
