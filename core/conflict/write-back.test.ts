@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checksumOf } from '../canonical/canonical.ts';
-import type { EntityId, EventId } from '../change-event.ts';
+import type { EntityId, EventId, Operation } from '../change-event.ts';
 import type { JsonObject } from '../json.ts';
 import { uncountedChecksum } from './uncounted.ts';
 import { type WriteBack, WriteBacks } from './write-back.ts';
@@ -26,8 +26,15 @@ function write(id: string, from: JsonObject | null, to: JsonObject | null, more:
   };
 }
 
-function says(writeBacks: WriteBacks, data: JsonObject | null, { isKnown = false, counted = true } = {}) {
-  const word = { data, checksum: data === null ? null : checksumOf(data) };
+interface Manner {
+  readonly isKnown?: boolean;
+  readonly counted?: boolean;
+  readonly operation?: Operation;
+}
+
+function says(writeBacks: WriteBacks, data: JsonObject | null, manner: Manner = {}) {
+  const { isKnown = false, counted = true, operation = data === null ? 'delete' : 'update' } = manner;
+  const word = { data, checksum: data === null ? null : checksumOf(data), operation };
   const hearing = writeBacks.hear(word, isKnown, () =>
     counted && data !== null ? uncountedChecksum(counters, data) : undefined,
   );
@@ -122,6 +129,16 @@ describe('a system that may leave something out', () => {
     const before = new WriteBacks([write('1', x, y)], false);
     before.takeAsBefore('1');
     expect(before.isDoubted).toBe(true);
+  });
+
+  test('a snapshot of a system that else tells everything leaves out what was before it', () => {
+    const writes = [write('1', x, y, { heard: true }), write('2', y, z, { heard: true })];
+    const told = new WriteBacks(writes, true);
+    expect(says(told, y, { operation: 'snapshot' })).toMatchObject({ kind: 'echo', isNews: false });
+    expect(told.isDoubted).toBe(true);
+    const counted = new WriteBacks([write('1', x, y, { heard: true })], true);
+    expect(says(counted, { ...x, stock: 3 }, { operation: 'snapshot' })).toEqual({ kind: 'before' });
+    expect(counted.isDoubted).toBe(true);
   });
 
   test('the plain word of the newest write leaves no doubt', () => {

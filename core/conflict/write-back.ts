@@ -1,4 +1,4 @@
-import type { Checksum, EntityId, EventId } from '../change-event.ts';
+import type { CanonicalRecord, Checksum, EntityId, EventId } from '../change-event.ts';
 import type { JsonObject } from '../json.ts';
 import type { Knowledge } from './voice.ts';
 
@@ -33,10 +33,8 @@ export interface WriteBackNote {
   readonly doubted: boolean;
 }
 
-export interface Word {
-  readonly data: JsonObject | null;
-  readonly checksum: Checksum | null;
-}
+/** What a system says of its record. */
+export type Word = Pick<CanonicalRecord, 'data' | 'checksum' | 'operation'>;
 
 /** What a word of a system is, as far as our writes to it tell. */
 export type Hearing =
@@ -79,15 +77,17 @@ export class WriteBacks {
     const [first] = awaited;
     if (first === undefined) return own;
     const at = awaited.findIndex(({ writeBack }) => isEchoOf(writeBack, word));
-    if (at >= 0) return this.#echo(awaited.slice(0, at + 1), at === awaited.length - 1);
+    // A snapshot tells how the record stands, and not what became of it before.
+    const isSure = this.#tellsAll && word.operation !== 'snapshot';
+    if (at >= 0) return this.#echo(awaited.slice(0, at + 1), at === awaited.length - 1, isSure);
     if (!isKnown && word.data !== null && uncounted() === first.writeBack.expected) {
-      if (first.heard) this.#doubt(first);
+      if (first.heard && !isSure) doubt(first);
       return first.heard ? { kind: 'before' } : own;
     }
     // It came after them; but what is known already may be told again before a write that we have not heard of.
     for (const entry of awaited) {
-      if (isKnown && !entry.heard) this.#doubt(entry);
-      else note(entry).told = true;
+      if (!isKnown || entry.heard) note(entry).told = true;
+      else if (!isSure) doubt(entry);
     }
     return own;
   }
@@ -107,7 +107,8 @@ export class WriteBacks {
 
   /** The system's row was taken for what it was before this write. */
   takeAsBefore(id: string): void {
-    for (const entry of this.#entries) if (entry.writeBack.id === id) this.#doubt(entry);
+    if (this.#tellsAll) return;
+    for (const entry of this.#entries) if (entry.writeBack.id === id) doubt(entry);
   }
 
   get isDoubted(): boolean {
@@ -120,20 +121,20 @@ export class WriteBacks {
     }
   }
 
-  #echo(entries: readonly Entry[], isNewest: boolean): Hearing {
+  #echo(entries: readonly Entry[], isNewest: boolean, isSure: boolean): Hearing {
     const last = entries.at(-1)!;
     const isNews = !last.heard;
     const unheard = entries.filter(({ heard }) => !heard);
     for (const entry of entries) note(entry).told = true;
     for (const entry of unheard) entry.heard = true;
     // Of an older write, its users may have brought that back.
-    if (!isNews || !isNewest) this.#doubt(last);
+    if (!isSure && !(isNews && isNewest)) doubt(last);
     return { kind: 'echo', heard: unheard.map(({ writeBack }) => writeBack), isNews };
   }
+}
 
-  #doubt(entry: Entry): void {
-    if (!this.#tellsAll) note(entry).doubted = true;
-  }
+function doubt(entry: Entry): void {
+  note(entry).doubted = true;
 }
 
 function note(entry: Entry): Entry {
