@@ -57,8 +57,6 @@ export interface SourceHalf<O extends z.ZodObject, E extends z.ZodObject> {
   readonly entity: E;
   /** What one option of an entity cannot know of another. */
   problemOf?(entity: z.output<E>): { readonly path: string; readonly message: string } | undefined;
-  /** Whether it tells of everything that ever stood in a record, in order, our own writes among it. False where it does not say. */
-  tellsAll?(entity: z.output<E>): boolean;
   /** Loads the client library when it is called, not before: a process carries what its sources need. Opens nothing. */
   create?(context: SourceContext<z.output<O>, z.output<E>>): Promise<SourceConnector>;
 }

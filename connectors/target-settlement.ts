@@ -4,7 +4,7 @@ import type { JsonObject } from '../core/json.ts';
 import { TargetRejected, type TargetRow } from '../core/ports/target-connector.ts';
 import type { NewEcho, NewTargetLetter, TargetSettlement, TargetState, TargetView } from '../core/ports/target-store.ts';
 import type { TargetOutcome } from '../core/ports/telemetry.ts';
-import { isDoubted, rowWritten, stateAfter, type WriteIntent } from './target-intent.ts';
+import { rowWritten, stateAfter, type WriteIntent } from './target-intent.ts';
 import type { TargetPlan } from './target-plan.ts';
 
 /** Gathers what a batch has to write into the tables. */
@@ -14,7 +14,7 @@ export class Settlement {
   readonly #plan: TargetPlan;
   readonly #written: TargetSettlement['written'][number][] = [];
   readonly #closed: string[] = [];
-  readonly #assured: EntityId[] = [];
+  readonly #assured: string[] = [];
   readonly #states: (TargetState & { entityId: EntityId; kind: string })[] = [];
   readonly #reached: { entityId: EntityId; version: number }[] = [];
   readonly #counts = { known: 0, changed: 0, deleted: 0 };
@@ -48,7 +48,7 @@ export class Settlement {
 
   /** It was looked at, and is as we know it. */
   assured(view: TargetView): void {
-    this.#assured.push(view.entityId);
+    this.#assure(view);
     this.skipped(view);
   }
 
@@ -66,7 +66,7 @@ export class Settlement {
       const met = this.#plan.source.counters.length === 0 ? {} : { replaced };
       this.#written.push({ id: echo.id, ...met, returned, echo: checksum });
     }
-    if (isDoubted(intent.view)) this.#assured.push(intent.view.entityId);
+    this.#assure(intent.view);
     this.#arrived(intent, rowWritten(intent, found), checksum);
     if (intent.row === null) {
       this.#counts.known--;
@@ -128,6 +128,11 @@ export class Settlement {
 
   #state({ entityId }: TargetView, state: TargetState): void {
     this.#states.push({ ...state, entityId, kind: this.#plan.kind });
+  }
+
+  /** Of what came up in the meantime nothing is known yet. */
+  #assure({ echoes }: TargetView): void {
+    for (const { id, doubted } of echoes) if (doubted) this.#assured.push(id);
   }
 
   #close(echo: NewEcho | null): void {

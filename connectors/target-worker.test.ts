@@ -177,6 +177,20 @@ describe('a system that is source and target', () => {
     expect(world.rows.echoes.filter(({ doubted }) => doubted)).toEqual([]);
   });
 
+  test('a system that makes the same of our write again goes on counting', async () => {
+    const rules = { ranking: ['shop', 'crm'], fields: { stock: { merge: 'counter' as const } }, default: 'priority' as const };
+    const world = new TargetWorld({ crm: 'is-read', habits: capitals, rules });
+    world.crmPuts('A', { label: 'FOO', stock: 10 });
+    world.says('CRM', 'A', { name: 'FOO', stock: 10 });
+    world.says('SHOP', 'A', { name: 'Foo', stock: 10 });
+    await world.settle();
+    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'FOO', stock: 10 });
+    world.crmPuts('A', { label: 'FOO', stock: 7 });
+    await world.settle();
+    expect(world.golden('A')?.data).toEqual({ name: 'Foo', stock: 7 });
+    expect(world.messages('raw'), 'it was told, not found').toEqual([]);
+  });
+
   test('a system that does not tell of our writes is not held against what it told before them', async () => {
     const world = new TargetWorld({ crm: 'pushes' });
     world.says('SHOP', 'A', { name: 'X', stock: 1 });

@@ -6,16 +6,8 @@ import { uncountedChecksum } from '../core/conflict/uncounted.ts';
 import { type Hearing, type WriteBack, type WriteBackNote, WriteBacks } from '../core/conflict/write-back.ts';
 import type { StateHead, StateRow } from '../core/ports/sync-store.ts';
 
-/** A source that is a target too. */
-export interface WrittenSource {
-  /** Its name. */
-  readonly target: string;
-  /** Whether it tells of everything that ever stood there, in order, our writes among it. */
-  readonly tellsAll: boolean;
-}
-
-/** By source type. */
-export type WrittenSources = ReadonlyMap<string, WrittenSource>;
+/** What sources that are targets too go by, by source type. */
+export type WrittenSources = ReadonlyMap<string, string>;
 
 /** What the batch's words are, in view of what we wrote to their systems. */
 export class BatchWriteBacks {
@@ -48,6 +40,8 @@ export class BatchWriteBacks {
     const writeBacks = this.#of(said.entityId, said.sourceType);
     const known = writeBacks?.acknowledge(ledgerId);
     if (writeBacks === undefined || known === undefined) return undefined;
+    // A system that made the same of it again has nothing to tell.
+    if (said.replaced !== null && said.checksum === checksumOf(said.replaced)) writeBacks.pass(ledgerId);
     if (turn <= said.through) return said;
     const stands = row === undefined || row.data === null ? null : uncountedChecksum(this.#counters, row.data);
     if (known.isAwaited && stands === known.expected) {
@@ -67,14 +61,14 @@ export class BatchWriteBacks {
   }
 
   #of(entityId: EntityId, sourceType: string): WriteBacks | undefined {
-    const source = this.#sources.get(sourceType);
-    if (source === undefined) return undefined;
-    const name = nameOf(entityId, source.target);
+    const target = this.#sources.get(sourceType);
+    if (target === undefined) return undefined;
+    const name = nameOf(entityId, target);
     const known = this.#ofRecord.get(name);
     if (known !== undefined) return known;
     const rows = this.#rows.get(name);
     if (rows === undefined) return undefined;
-    const writeBacks = new WriteBacks(rows, source.tellsAll);
+    const writeBacks = new WriteBacks(rows);
     this.#ofRecord.set(name, writeBacks);
     return writeBacks;
   }

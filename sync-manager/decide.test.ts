@@ -207,7 +207,7 @@ describe('an entity that a record leaves', () => {
       replaced: { price: 3 },
       returned: { price: 2 },
     };
-    const asked = { writeBacks: [writeBack], written: new Map([['ERP', { target: 'erp', tellsAll: true }]]) };
+    const asked = { writeBacks: [writeBack], written: new Map([['ERP', 'erp']]) };
     tables.settle([word(1)], asked);
     const seenBy = () => JSON.stringify((tables.of('ERP')!.voice as { seen: unknown }).seen);
     expect(seenBy()).toContain('SHOP');

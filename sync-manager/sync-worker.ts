@@ -273,7 +273,7 @@ export class SyncWorker implements PartitionWorker {
       .map(subjectOf)
       .filter(({ entityId, sourceType }) => shared.has(entityId) && written.has(sourceType));
     if (subjects.length === 0) return [];
-    const targets = new Set(subjects.map(({ sourceType }) => written.get(sourceType)!.target));
+    const targets = new Set(subjects.map(({ sourceType }) => written.get(sourceType)!));
     return this.#deps.store.writeBacksOf([...targets], [...new Set(subjects.map(({ entityId }) => entityId))]);
   }
 

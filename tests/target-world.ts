@@ -253,7 +253,7 @@ export class TargetWorld {
       writeBacks: this.rows.echoes.filter((echo) => echo.entityId === entityId && !(echo.heard && echo.told)).map(writeBackOf),
       policy: this.#policy,
       isShared: true,
-      written: new Map(crm === 'target-only' ? [] : [['CRM', { target: 'crm', tellsAll: crm === 'is-read' }]]),
+      written: new Map(crm === 'target-only' ? [] : [['CRM', 'crm']]),
       pairs: [],
     });
     for (const row of effects.states) this.#put(entityId, row);

@@ -126,7 +126,7 @@ export class MemoryTargetStore implements TargetStore {
       if (!this.#holds(lease)) return false;
       const begun = new Set(echoes.map(({ entityId }) => entityId));
       const isSettled = (echo: LedgerRow) =>
-        echo.target === lease.target && begun.has(echo.entityId) && echo.state === 'acknowledged';
+        echo.target === lease.target && begun.has(echo.entityId) && echo.state === 'acknowledged' && !echo.doubted;
       this.#rows.echoes = this.#rows.echoes.filter((echo) => !isSettled(echo) || (!echo.told && !this.#isOld(echo)));
       const updatedAtMs = this.#options.nowMs();
       const unheard = { target: lease.target, heard: false, told: false, doubted: false, returned: null } as const;
@@ -145,10 +145,10 @@ export class MemoryTargetStore implements TargetStore {
         .filter(({ id, state }) => state !== 'pending' || !closed.has(id))
         .map((echo) => {
           const row = written.get(echo.id);
-          if (row === undefined) return echo;
+          if (row === undefined || echo.state !== 'pending') return echo;
           return { ...echo, ...row, state: echo.heard ? ('acknowledged' as const) : ('written' as const), updatedAtMs };
         })
-        .map((echo) => (settlement.assured.includes(echo.entityId) ? { ...echo, doubted: false } : echo));
+        .map((echo) => (settlement.assured.includes(echo.id) ? { ...echo, doubted: false } : echo));
       for (const { entityId, kind: _kind, ...state } of settlement.states)
         this.#rows.states.set(`${lease.target}\0${entityId}`, state);
       for (const letter of settlement.letters) this.#keep(lease, letter);

@@ -48,10 +48,7 @@ async function writeAll(
   }
   if (closed.length > 0) await client.query(`DELETE FROM echo_ledger WHERE id = ANY($1) AND state = 'pending'`, [closed]);
   if (assured.length > 0) {
-    await client.query('UPDATE echo_ledger SET doubted = false WHERE target = $1 AND entity_id = ANY($2) AND doubted', [
-      target,
-      assured,
-    ]);
+    await client.query('UPDATE echo_ledger SET doubted = false WHERE id = ANY($1) AND doubted', [assured]);
   }
   if (states.length > 0) {
     await client.query(

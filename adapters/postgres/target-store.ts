@@ -61,7 +61,7 @@ export function createTargetStore(pool: pg.Pool): TargetStore {
            settled AS (DELETE FROM echo_ledger WHERE EXISTS (SELECT FROM held) AND id = ANY(ARRAY(
              SELECT e.id FROM unnest($5::text[]) AS asked(entity_id) CROSS JOIN LATERAL (
                SELECT w.id FROM echo_ledger w WHERE w.target = $1 AND w.entity_id = asked.entity_id AND w.state = 'acknowledged'
-                 AND (w.told OR w.seq <= (SELECT v.seq FROM echo_ledger v WHERE v.target = w.target AND v.entity_id = w.entity_id
+                 AND NOT w.doubted AND (w.told OR w.seq <= (SELECT v.seq FROM echo_ledger v WHERE v.target = w.target AND v.entity_id = w.entity_id
                    ORDER BY v.seq DESC OFFSET ${awaitedMax} LIMIT 1)) OFFSET 0) AS e))),
            begun AS (INSERT INTO echo_ledger (id, target, entity_id, kind, key, version, event_id, through, knowledge,
                        expected_checksum, intended, replaced, echo, state)

@@ -1,4 +1,3 @@
-import { connectorNamed } from '../../connectors/registry.ts';
 import type { SynclineConfig } from '../../core/config/config.ts';
 import { type ConflictPolicy, compileConflictPolicy, type PolicySource } from '../../core/conflict/policy.ts';
 import type { WrittenSources } from '../../sync-manager/batch-write-backs.ts';
@@ -26,12 +25,8 @@ export function conflictPolicies({
   for (const [kind, known] of speakers) {
     const policy = compileConflictPolicy(kind, conflicts[kind], known);
     const looped = known.filter(({ name }) => targets[name]?.entities[kind] !== undefined);
-    const written = new Map(looped.map(({ name, type }) => [type, { target: name, tellsAll: tellsAll(sources[name]!, kind) }]));
+    const written = new Map(looped.map(({ name, type }) => [type, name]));
     policies.set(kind, { policy, isShared: known.length > 1, sources: known, written });
   }
   return policies;
-}
-
-function tellsAll({ connector, entities }: SynclineConfig['sources'][string], kind: string): boolean {
-  return connectorNamed(connector)?.source?.tellsAll?.(entities[kind] as never) ?? false;
 }

@@ -11,7 +11,6 @@ export const postgresConnector = declareConnector({
     options: postgresSourceOptions,
     entity: postgresTableOptions,
     problemOf: postgresTableProblem,
-    tellsAll: ({ mode }) => mode === 'logical',
     async create({ options, ...context }) {
       const { createPostgresSource } = await import('./postgres-source.ts');
       return createPostgresSource({ ...options, ...context });

@@ -29,7 +29,6 @@ export function declarePreset(preset: Preset): ConnectorDeclaration {
       options: postgresSourceOptions.extend({ url: postgresAddress.describe(urlHint), ca }),
       entity: postgresTableOptions,
       problemOf: postgresTableProblem,
-      tellsAll: ({ mode }) => mode === 'logical',
       async create({ options, ...context }) {
         const { createPostgresSource } = await import('./postgres-source.ts');
         const direct = options.directUrl ?? preset.directUrlOf(new URL(options.url));

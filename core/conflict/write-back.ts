@@ -34,7 +34,7 @@ export interface WriteBackNote {
 }
 
 /** What a system says of its record. */
-export type Word = Pick<CanonicalRecord, 'data' | 'checksum' | 'operation'>;
+export type Word = Pick<CanonicalRecord, 'data' | 'checksum'>;
 
 /** What a word of a system is, as far as our writes to it tell. */
 export type Hearing =
@@ -56,19 +56,17 @@ const own: Hearing = { kind: 'own' };
 
 /**
  * The writes to one record of one system, oldest first. A system tells what became of its record in the order in which that
- * happened, our writes among it; the acknowledgement of a write comes another way, sooner or later than its echo.
+ * happened, our writes among it; the acknowledgement of a write comes another way, sooner or later than its echo. But some
+ * leave states out, or tell a record as it stands by now: what is known by its looks alone is doubted.
  */
 export class WriteBacks {
   readonly #entries: readonly Entry[];
-  readonly #tellsAll: boolean;
 
-  /** `tellsAll`: the system leaves nothing out that ever stood there. Else what looks like a late word of it may be a new one. */
-  constructor(writeBacks: readonly WriteBack[], tellsAll: boolean) {
+  constructor(writeBacks: readonly WriteBack[]) {
     this.#entries = writeBacks.map((writeBack) => {
       const { heard, told } = writeBack;
       return { writeBack, heard, told, doubted: false, noted: false };
     });
-    this.#tellsAll = tellsAll;
   }
 
   /** `isKnown`: it says what the system's row says. `uncounted`: its checksum without what is counted; undefined where nothing is. */
@@ -77,17 +75,15 @@ export class WriteBacks {
     const [first] = awaited;
     if (first === undefined) return own;
     const at = awaited.findIndex(({ writeBack }) => isEchoOf(writeBack, word));
-    // A snapshot tells how the record stands, and not what became of it before.
-    const isSure = this.#tellsAll && word.operation !== 'snapshot';
-    if (at >= 0) return this.#echo(awaited.slice(0, at + 1), at === awaited.length - 1, isSure);
+    if (at >= 0) return this.#echo(awaited.slice(0, at + 1), { isKnown, isNewest: at === awaited.length - 1 });
     if (!isKnown && word.data !== null && uncounted() === first.writeBack.expected) {
-      if (first.heard && !isSure) doubt(first);
+      if (first.heard) doubt(first);
       return first.heard ? { kind: 'before' } : own;
     }
     // It came after them; but what is known already may be told again before a write that we have not heard of.
     for (const entry of awaited) {
       if (!isKnown || entry.heard) note(entry).told = true;
-      else if (!isSure) doubt(entry);
+      else doubt(entry);
     }
     return own;
   }
@@ -107,7 +103,6 @@ export class WriteBacks {
 
   /** The system's row was taken for what it was before this write. */
   takeAsBefore(id: string): void {
-    if (this.#tellsAll) return;
     for (const entry of this.#entries) if (entry.writeBack.id === id) doubt(entry);
   }
 
@@ -121,14 +116,14 @@ export class WriteBacks {
     }
   }
 
-  #echo(entries: readonly Entry[], isNewest: boolean, isSure: boolean): Hearing {
+  #echo(entries: readonly Entry[], { isKnown, isNewest }: { isKnown: boolean; isNewest: boolean }): Hearing {
     const last = entries.at(-1)!;
     const isNews = !last.heard;
     const unheard = entries.filter(({ heard }) => !heard);
     for (const entry of entries) note(entry).told = true;
     for (const entry of unheard) entry.heard = true;
-    // Of an older write, its users may have brought that back.
-    if (!isSure && !(isNews && isNewest)) doubt(last);
+    // Where it is not what we take to stand there now, users may have brought back what an older write had left.
+    if (isNews ? !isNewest : !isKnown) doubt(last);
     return { kind: 'echo', heard: unheard.map(({ writeBack }) => writeBack), isNews };
   }
 }

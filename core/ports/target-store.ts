@@ -121,8 +121,8 @@ export interface TargetSettlement {
   }[];
   /** Write-backs that were not made, or that nobody has to hear of: nothing is kept of them. */
   readonly closed: readonly string[];
-  /** Entities that stand there as they are believed to. */
-  readonly assured: readonly EntityId[];
+  /** Write-backs of which there is no doubt any more: what stands there was looked at after it came up. */
+  readonly assured: readonly string[];
   readonly states: readonly (TargetState & { readonly entityId: EntityId; readonly kind: string })[];
   readonly letters: readonly NewTargetLetter[];
   /** Entities of which the target holds this version now: what lay in the letters is settled. */
