@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Pace } from '../adapters/memory/pace.ts';
-import { kind, TargetWorld } from '../tests/target-world.ts';
-
-const capitals = { normalise: (row: Record<string, unknown>) => ({ ...row, label: String(row.label).toUpperCase() }) as never };
+import { capitals, kind, TargetWorld } from '../tests/target-world.ts';
 
 /** The process dies at the n-th operation of this name, before or after it took effect. */
 function dyingAt(operation: string, when: 'before' | 'after', nth = 1): Pace {
@@ -157,40 +155,6 @@ describe('a system that is source and target', () => {
     expect(world.golden('A')).toMatchObject({ version: 3, data: { name: 'Z', stock: 1 } });
   });
 
-  test('its word of a write that another has followed is no deed of its own, and one that looks like it is looked at', async () => {
-    const world = new TargetWorld({ crm: 'is-polled', rules: { default: 'priority', ranking: ['crm', 'shop'] } });
-    for (const name of ['X', 'Y', 'Z']) {
-      world.says('SHOP', 'A', { name, stock: 1 });
-      await world.deliver();
-      world.hearAcknowledgements();
-    }
-    world.says('CRM', 'A', { name: 'X', stock: 1 });
-    expect(world.own('A')).toMatchObject({ data: { name: 'Z', stock: 1 }, voice: { turn: 0 } });
-    await world.deliver();
-    expect(world.messages('raw')).toEqual([]);
-    expect(world.rows.echoes.filter(({ doubted }) => doubted)).toEqual([]);
-    world.crmPuts('A', { label: 'Y', stock: 1 });
-    await world.settle();
-    expect(world.golden('A')?.data).toEqual({ name: 'Y', stock: 1 });
-    expect(world.own('A')).toMatchObject({ data: { name: 'Y', stock: 1 }, voice: { turn: 1 } });
-    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'Y' });
-    expect(world.rows.echoes.filter(({ doubted }) => doubted)).toEqual([]);
-  });
-
-  test('a system that makes the same of our write again goes on counting', async () => {
-    const rules = { ranking: ['shop', 'crm'], fields: { stock: { merge: 'counter' as const } }, default: 'priority' as const };
-    const world = new TargetWorld({ crm: 'is-read', habits: capitals, rules });
-    world.crmPuts('A', { label: 'FOO', stock: 10 });
-    world.says('CRM', 'A', { name: 'FOO', stock: 10 });
-    world.says('SHOP', 'A', { name: 'Foo', stock: 10 });
-    await world.settle();
-    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'FOO', stock: 10 });
-    world.crmPuts('A', { label: 'FOO', stock: 7 });
-    await world.settle();
-    expect(world.golden('A')?.data).toEqual({ name: 'Foo', stock: 7 });
-    expect(world.messages('raw'), 'it was told, not found').toEqual([]);
-  });
-
   test('a system that does not tell of our writes is not held against what it told before them', async () => {
     const world = new TargetWorld({ crm: 'pushes' });
     world.says('SHOP', 'A', { name: 'X', stock: 1 });
@@ -227,20 +191,6 @@ describe('a system that is source and target', () => {
     await world.settle();
     expect(world.target.at(kind, 'A')).toMatchObject({ label: 'CHAIR', stock: 2 });
     expect(world.heardWriteBacks).toBe(2);
-  });
-
-  test('its own change log tells of our write before the acknowledgement does', async () => {
-    const world = new TargetWorld({ crm: 'is-read' });
-    world.says('SHOP', 'A', { name: 'Chair', stock: 1 });
-    await world.deliver();
-    world.hearCrm();
-    world.hearAcknowledgements();
-    await world.settle();
-    expect(world.golden('A')).toMatchObject({ version: 1, data: { name: 'Chair', stock: 1 } });
-    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'Chair', stock: 1 });
-    world.says('SHOP', 'A', { name: 'Armchair', stock: 1 });
-    await world.settle();
-    expect(world.target.at(kind, 'A')).toMatchObject({ label: 'Armchair' });
   });
 
   const deaths = [

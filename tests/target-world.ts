@@ -41,6 +41,10 @@ export interface TargetWorldOptions {
 
 export const kind = 'product';
 const topics = topicNames();
+/** Habits of a system that keeps names in capitals. */
+export const capitals: MemoryTargetHabits = {
+  normalise: (row) => ({ ...row, label: String(row.label).toUpperCase() }),
+};
 const silent = new Proxy({}, { get: () => () => undefined }) as Telemetry;
 const ref = (topic: string): PartitionRef => ({ topic, partition: 0 });
 
