@@ -12,7 +12,9 @@ export default defineConfig({
     pool: 'forks',
     // Many tests wait for others most of the time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
+    // Nothing is timed: a machine that is busy may take long.
+    testTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 50 } },
     hookTimeout: 120_000,
     globalSetup: existsSync(globalStack) ? [globalStack] : [],
   },

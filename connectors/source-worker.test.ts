@@ -6,7 +6,7 @@ import { SyncError } from '../core/errors.ts';
 import type { SourceChunk, SourceConnector, SourceMark, SourceResume, SourceStream } from '../core/ports/source-connector.ts';
 import { SourceHouse, source } from '../tests/source-world.ts';
 
-const patience = { timeout: 15_000, interval: 20 };
+const patience = { timeout: 60_000, interval: 20 };
 const kind = 'product';
 let house: SourceHouse;
 afterEach(() => house.close());

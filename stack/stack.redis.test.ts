@@ -10,7 +10,7 @@ import { identityOf, isRunning } from './process-identity.ts';
 import { startStack } from './stack.ts';
 import { acquireTestStack, makeTestDirectory } from './test-stack.ts';
 
-const pollForMs = { timeout: 30_000, interval: 50 };
+const pollForMs = { timeout: 60_000, interval: 50 };
 
 test('a killed parent leaves no service behind', { timeout: 60_000 }, async () => {
   const dataDir = makeTestDirectory();

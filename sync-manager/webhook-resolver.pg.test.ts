@@ -115,7 +115,7 @@ async function stateOf(key: string) {
 }
 
 async function answered(world: HistoryWorld, count = 1): Promise<void> {
-  await vi.waitFor(() => expect(world.sent.length).toBeGreaterThanOrEqual(count), { timeout: 20_000 });
+  await vi.waitFor(() => expect(world.sent.length).toBeGreaterThanOrEqual(count), { timeout: 60_000 });
   await world.takeAnswers();
 }
 
@@ -128,7 +128,7 @@ async function leftToPeople(key: string, reason: string | RegExp): Promise<void>
       );
       expect(rows).toEqual([{ webhook_error: expect.stringMatching(reason) }]);
     },
-    { timeout: 20_000 },
+    { timeout: 60_000 },
   );
   expect(await stateOf(key)).toMatchObject({ conflict: { status: 'open' }, price: 6 });
 }
@@ -203,7 +203,7 @@ describe('a webhook', () => {
     await openConflict(world, 'down');
     startResolver(world, policy, { circuit: { failuresMax: 2, pauseMs: 50, pauseMsMax: 50 } });
     await vi.waitFor(async () => expect((await stateOf('down')).conflict.webhookAttempts).toBeGreaterThan(3), {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     expect((await stateOf('down')).conflict.webhookError).toMatch(/ECONNREFUSED|left alone/);
     await listen(port);
@@ -289,7 +289,7 @@ describe('a webhook', () => {
     behave = (_question, response) => void waiting.push(() => answer(response, { fields: { price: 8 } }));
     for (let n = 0; n < 6; n++) await openConflict(world, `once-${n}`);
     for (let n = 0; n < 3; n++) startResolver(world, policy);
-    await vi.waitFor(() => expect(waiting).toHaveLength(6), { timeout: 20_000 });
+    await vi.waitFor(() => expect(waiting).toHaveLength(6), { timeout: 60_000 });
     for (const go of waiting) go();
     await answered(world, 6);
     expect(asked).toHaveLength(6);
@@ -314,7 +314,7 @@ describe('a webhook', () => {
     behave = (_question, response, nth) => nth > 1 && answer(response, { fields: { price: 8 } });
     await openConflict(world, 'stop');
     const stop = startResolver(world, policy);
-    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(asked).toHaveLength(1), { timeout: 60_000 });
     await stop();
     startResolver(world, policy);
     await answered(world);
@@ -331,10 +331,10 @@ describe('a webhook', () => {
     };
     await openConflict(world, 'moved');
     startResolver(world, policy);
-    await vi.waitFor(() => expect(waiting).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(waiting).toHaveLength(1), { timeout: 60_000 });
     await world.change('SHOP', 'moved', { title: 'Cup', price: 9 });
     waiting[0]!();
-    await vi.waitFor(() => expect(waiting).toHaveLength(2), { timeout: 20_000 });
+    await vi.waitFor(() => expect(waiting).toHaveLength(2), { timeout: 60_000 });
     waiting[1]!();
     await answered(world);
     expect(await stateOf('moved')).toMatchObject({ conflict: { status: 'resolved' }, price: 90 });

@@ -154,7 +154,7 @@ describe('building', () => {
       );
       expect(rowCount).toBe(1);
     };
-    await Promise.race([building, vi.waitFor(waits, { timeout: 20_000 })]);
+    await Promise.race([building, vi.waitFor(waits, { timeout: 60_000 })]);
     await batch.query('COMMIT');
     batch.release();
     await building;

@@ -20,7 +20,7 @@ test('a new pair becomes exact by itself, and is building again once another con
   const pairs = compileDifferencePairs(config);
   const keeper = await startDifferenceKeeper(context, pairs);
   const states = async () => (await summarizeDifferences(pool)).map(({ state }) => state);
-  await vi.waitFor(async () => expect(await states()).toEqual(['exact']), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await states()).toEqual(['exact']), { timeout: 60_000 });
 
   const { configId, ...pair } = pairs.get('products')![0]!;
   const other = { ...pair, configId: `${configId.slice(1)}x` as typeof configId };

@@ -8,7 +8,7 @@ import { edgeColumns, edgeRow, edgeTypes, logicalPostgres, slotOf, slotsAreFree 
 import { type Fate, SourceHouse, type SourceProcess, source } from '../../tests/source-world.ts';
 import { openTestDatabase, type TestDatabase } from '../../tests/test-database.ts';
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 let database: TestDatabase;
 let house: SourceHouse;
 const opened: SourceConnector[] = [];

@@ -41,7 +41,7 @@ it('a server that is killed while its log is read loses nothing and tells nothin
   try {
     for (let kill = 1; kill <= 3; kill++) {
       // The first time while everything is read, later among the changes.
-      await expect.poll(() => house.records('a').length, { timeout: 30_000, interval: 5 }).toBeGreaterThan(kill * 200);
+      await expect.poll(() => house.records('a').length, { timeout: 60_000, interval: 5 }).toBeGreaterThan(kill * 200);
       for (let round = 0; round < 10; round++) {
         await run('UPDATE a SET n = n + 1 WHERE id % 10 = $1', [round]);
         await run('DELETE FROM a WHERE id = $1', [kill * 100 + round]);

@@ -168,7 +168,7 @@ describe('a PostgreSQL table as a target', () => {
         },
       ]);
       await expect
-        .poll(async () => (await other.query(`SELECT 1 FROM pg_locks WHERE NOT granted`)).rowCount, { timeout: 10_000 })
+        .poll(async () => (await other.query(`SELECT 1 FROM pg_locks WHERE NOT granted`)).rowCount, { timeout: 60_000 })
         .toBeGreaterThan(0);
       await other.query('COMMIT');
       expect(await writing).toMatchObject([{ kind: 'left', found: { stock: 7 } }]);

@@ -9,7 +9,7 @@ import { SourceHouse, source } from '../../tests/source-world.ts';
 import type { ConnectorDeclaration } from '../declaration.ts';
 import { neonConnector, supabaseConnector } from './presets.ts';
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 let database: PooledDatabase;
 let house: SourceHouse;
 const opened: { close(): Promise<void> }[] = [];

@@ -39,7 +39,7 @@ it.each([
   const house = new SourceHouse([kind]);
   try {
     await house.start(connector);
-    await expect.poll(async () => (await house.told(kind)).size, { timeout: 20_000 }).toBe(3);
+    await expect.poll(async () => (await house.told(kind)).size, { timeout: 60_000 }).toBe(3);
     const wanted = await house.told(kind);
     const reader = connector.reader!;
     await reader.open();

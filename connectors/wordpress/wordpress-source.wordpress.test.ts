@@ -9,7 +9,7 @@ import { postSourceOptions } from './post-options.ts';
 import { createWordpressSource } from './wordpress-source.ts';
 
 const kind = 'post';
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 
 let site: TestWordpress;
 let house: SourceHouse;

@@ -45,7 +45,7 @@ export interface SourceWorld {
 
 const kind = 'product';
 const other = 'price';
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 
 function row(id: number, qty = id): ProductRow {
   return { id, name: `Product ${id}`, qty };

@@ -87,7 +87,7 @@ async function expectInWarehouse(skus: readonly string[], rows: readonly string[
     );
     return answer.rows.map(({ row }) => row);
   };
-  await expect.poll(found, { timeout: 20_000 }).toEqual(rows);
+  await expect.poll(found, { timeout: 60_000 }).toEqual(rows);
 }
 
 async function expectBalanced(): Promise<void> {

@@ -242,7 +242,7 @@ test('a process that is killed in the midst of a verification costs no part of i
   await warehouse.pool.query(`UPDATE product SET stock = -7 WHERE sku = 'SKU-9'`);
   const { id } = await ask<Run>('/api/verifications', { settleSeconds: 5, systems: ['warehouse'] });
   const suspected = `/api/verifications/${id}/findings?state=suspected`;
-  await expect.poll(async () => (await ask<{ items: unknown[] }>(suspected)).items.length, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await ask<{ items: unknown[] }>(suspected)).items.length, { timeout: 60_000 }).toBe(1);
   const { roles } = await ask<{ roles: { role: string; alive: boolean; details: { pid: number } }[] }>('/api/status');
   for (const { role, alive, details } of roles) if (role === 'target' && alive) process.kill(details.pid, 'SIGKILL');
   const run = await ended(`/api/verifications/${id}`);
